@@ -1,0 +1,49 @@
+"""Cohorts: subjects with images and labels, how they are divided, and what is wrong with them."""
+
+from neurograft.cohorts.bids import read_bids
+from neurograft.cohorts.check import CaseRow, CohortReport, Problem, check_cohort
+from neurograft.cohorts.cohort import LABEL_STATES, Case, Cohort, LabelState
+from neurograft.cohorts.decathlon import read_decathlon
+from neurograft.cohorts.downloads import fetch_msd_hippocampus
+from neurograft.cohorts.fingerprints import (
+    CohortFingerprint,
+    ImageFingerprint,
+    fingerprint_case,
+    fingerprint_cohort,
+    fingerprint_image,
+    subject_hash,
+)
+from neurograft.cohorts.leakage import Overlap, SharedSubject, require_disjoint, shared_with
+from neurograft.cohorts.opening import open_cohort
+from neurograft.cohorts.splits import hold_out, k_folds, nested_subsets, repeated_subsets
+from neurograft.cohorts.table import read_table
+
+__all__ = [
+    "LABEL_STATES",
+    "Case",
+    "CaseRow",
+    "Cohort",
+    "CohortFingerprint",
+    "CohortReport",
+    "ImageFingerprint",
+    "LabelState",
+    "Overlap",
+    "Problem",
+    "SharedSubject",
+    "check_cohort",
+    "fetch_msd_hippocampus",
+    "fingerprint_case",
+    "fingerprint_cohort",
+    "fingerprint_image",
+    "hold_out",
+    "k_folds",
+    "nested_subsets",
+    "open_cohort",
+    "read_bids",
+    "read_decathlon",
+    "read_table",
+    "repeated_subsets",
+    "require_disjoint",
+    "shared_with",
+    "subject_hash",
+]

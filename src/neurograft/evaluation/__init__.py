@@ -1,0 +1,1 @@
+"""Pure functions that measure a segmentation: arrays and tables in, numbers out."""

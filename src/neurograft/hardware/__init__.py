@@ -1,0 +1,6 @@
+"""What this machine can do, measured."""
+
+from neurograft.hardware.memory import peak_memory_mib
+from neurograft.hardware.probe import ComputeChoice, choose_compute
+
+__all__ = ["ComputeChoice", "choose_compute", "peak_memory_mib"]

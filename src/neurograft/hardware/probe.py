@@ -1,0 +1,146 @@
+"""Choose precision, memory format and threads for training on this machine, by trying them.
+
+The fastest combination differs between machines and networks by factors, so it is measured: a
+few training steps each, a second or two in all. The choice is kept in the user's cache under
+the machine, the library version and the network, so that runs with one seed stay alike.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import time
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from itertools import product
+
+import torch
+from torch import nn
+
+from neurograft.networks import UnitNetwork
+from neurograft.outputs import cache_folder, write_json
+from neurograft.recipes.schema import ComputeConfig, Size
+
+logger = logging.getLogger(__name__)
+
+TRIAL_STEPS = 3
+"""Timed steps a combination, after one that warms up; the fastest counts."""
+
+
+@dataclass(frozen=True)
+class ComputeChoice:
+    """How to train here.
+
+    Attributes:
+        device: "cpu", "cuda" or "mps".
+        precision: "fp32", or "bf16" for mixed precision.
+        channels_last: memory format of activations.
+        threads: CPU threads.
+        step_seconds: measured time of a step, by combination; empty when nothing was tried.
+    """
+
+    device: str
+    precision: str
+    channels_last: bool
+    threads: int
+    step_seconds: dict[str, float]
+
+    def describe(self) -> str:
+        """One line for a person."""
+        layout = "channels last" if self.channels_last else "channels first"
+        threads = f", {self.threads} threads" if self.device == "cpu" else ""
+        return f"{self.device}, {self.precision}, {layout}{threads}"
+
+
+def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size, batch_size: int) -> ComputeChoice:
+    """Measure what the recipe leaves open, or take it from the cache.
+
+    Args:
+        network: the network that will be trained; it is not changed.
+        config: the recipe's compute section; what it fixes is not tried.
+        patch_size: voxels of a training patch, before padding to the network's stride.
+        batch_size: patches a step.
+    """
+    device = _device(config.device)
+    size = network.padded_size(patch_size)
+    options = _options(config, device)
+    if len(options) == 1:
+        precision, channels_last, threads = options[0]
+        return ComputeChoice(device, precision, channels_last, threads, {})
+    cache = cache_folder() / "compute" / f"{_key(network, device, size, batch_size, options)}.json"
+    if cache.is_file():
+        return ComputeChoice(**json.loads(cache.read_text("utf-8")))
+    shape = (batch_size, network.in_channels, *size)
+    seconds = {option: _step_seconds(network, device, option, shape) for option in options}
+    precision, channels_last, threads = min(options, key=seconds.__getitem__)
+    named = {_name(option): round(seconds[option], 4) for option in options}
+    choice = ComputeChoice(device, precision, channels_last, threads, named)
+    write_json(cache, asdict(choice))
+    logger.info("seconds a step: %s", ", ".join(f"{name} {value:.3f}" for name, value in named.items()))
+    return choice
+
+
+Option = tuple[str, bool, int]
+
+
+def _options(config: ComputeConfig, device: str) -> list[Option]:
+    precisions = ["fp32", "bf16"] if config.precision == "auto" else [config.precision]
+    layouts = [False, True] if config.channels_last == "auto" else [config.channels_last]
+    cores = torch.get_num_threads()
+    if config.threads != "auto":
+        threads = [config.threads]
+    elif device == "cpu" and cores >= 8:
+        threads = [cores, cores // 2]
+    else:
+        threads = [cores]
+    return list(product(precisions, layouts, threads))
+
+
+def _name(option: Option) -> str:
+    precision, channels_last, threads = option
+    return f"{precision}/{'channels-last' if channels_last else 'channels-first'}/{threads}"
+
+
+def _device(wanted: str) -> str:
+    if wanted != "auto":
+        return wanted
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _step_seconds(network: UnitNetwork, device: str, option: Option, shape: tuple[int, ...]) -> float:
+    precision, channels_last, threads = option
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        trial: nn.Module = deepcopy(network).to(device).train()
+        image = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
+        if channels_last:
+            trial = trial.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            image = image.to(memory_format=torch.channels_last_3d)
+        times = []
+        for _ in range(TRIAL_STEPS + 1):
+            start = time.perf_counter()
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
+                loss = trial(image).float().square().mean()
+            loss.backward()
+            trial.zero_grad()
+            if device == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+        return min(times[1:])
+    finally:
+        torch.set_num_threads(before)
+
+
+def _key(network: UnitNetwork, device: str, size: Size, batch_size: int, options: list[Option]) -> str:
+    name = torch.cuda.get_device_name() if device == "cuda" else f"{platform.processor()} {_cpu_flags()}"
+    shapes = [tuple(parameter.shape) for parameter in network.parameters()]
+    text = repr((platform.node(), device, name, torch.__version__, shapes, size, batch_size, options))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _cpu_flags() -> str:
+    return f"{torch.backends.cpu.get_cpu_capability()} {os.cpu_count()}"

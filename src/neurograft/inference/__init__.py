@@ -1,0 +1,1 @@
+"""Using models: sliding windows, ensembles, decisions, post-processing, files."""

@@ -1,0 +1,163 @@
+"""From a subject's images to classes on the images' own grid, by one model or several."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from neurograft.errors import InputError
+from neurograft.imaging.preparation import PreparedImage, prepare_image, restore_classes, restore_probabilities
+from neurograft.imaging.volume import Volume
+from neurograft.inference.postprocessing import filter_components
+from neurograft.inference.sliding_window import sliding_window
+from neurograft.models import Bundle
+from neurograft.networks import UnitNetwork
+from neurograft.recipes.schema import InferenceConfig, PostprocessingConfig, Recipe
+from neurograft.tasks import SegmentationTask
+
+WindowProgress = Callable[[int, int], None]
+
+
+def window_probabilities(
+    network: UnitNetwork,
+    task: SegmentationTask,
+    image: Tensor,
+    recipe: Recipe,
+    progress: WindowProgress | None = None,
+) -> Tensor:
+    """Probabilities of a prepared image by sliding window.
+
+    Args:
+        network: in evaluation mode, on the device where it shall run.
+        task: turns logits into probabilities.
+        image: (C, D, H, W) on any device; the result is merged there.
+        recipe: its window, or training patch size, enlarged to what the network accepts.
+        progress: called with windows done and in all.
+
+    Returns:
+        float32 (K, D, H, W), on the image's device.
+    """
+    device = next(network.parameters()).device
+    config = recipe.inference
+    window = network.padded_size(config.window or recipe.sampling.patch_size)
+
+    def call(windows: Tensor) -> Tensor:
+        return task.activate(network(windows.to(device)).float())
+
+    return sliding_window(image, call, window, config.overlap, config.merge, config.batch_size, progress)
+
+
+def decide_classes(
+    probabilities: Tensor,
+    task: SegmentationTask,
+    inference: InferenceConfig,
+    postprocessing: PostprocessingConfig,
+    voxel_volume_mm3: float,
+) -> NDArray[np.int16]:
+    """Probabilities (K, D, H, W) to filtered classes (D, H, W)."""
+    classes = task.decide(probabilities, inference.threshold).cpu().numpy()
+    return filter_components(classes, postprocessing, voxel_volume_mm3)
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What models say of a subject, on the grid of the subject's files.
+
+    Attributes:
+        classes: int16 of the source grid's shape.
+        probabilities: float32 (labels, *shape), background left out; None unless asked for.
+    """
+
+    classes: NDArray[np.int16]
+    probabilities: NDArray[np.float32] | None
+
+
+class Segmenter:
+    """One model, or several whose probabilities are averaged.
+
+    Args:
+        bundles: models that agree on labels, outputs and channels. The first one's decision and
+            post-processing count.
+        device: where networks run.
+
+    Raises:
+        InputError: no model, or models that do not agree.
+    """
+
+    def __init__(self, bundles: Sequence[Bundle], device: str = "cpu") -> None:
+        if not bundles:
+            raise InputError("no model was given", "Pass --model")
+        first = bundles[0]
+        for bundle in bundles[1:]:
+            if bundle.side != first.side or bundle.labels != first.labels:
+                raise InputError(
+                    f"differs from {first.path} in labels, outputs or channels, so the two cannot be averaged",
+                    "Give models that were trained for the same labels and channels",
+                    bundle.path,
+                )
+        self.recipes = [bundle.info.recipe for bundle in bundles]
+        self.labels = first.labels
+        self.channels = tuple(first.info.channels)
+        self.task = SegmentationTask(first.info.recipe.task, first.labels.names)
+        self.networks = [bundle.network().to(device) for bundle in bundles]
+
+    def segment(
+        self,
+        volumes: Sequence[Volume],
+        mask: Volume | None = None,
+        keep_probabilities: bool = False,
+        progress: WindowProgress | None = None,
+    ) -> Segmentation:
+        """Segment one subject.
+
+        Probabilities are averaged on the prepared grid where all models prepare images alike,
+        else on the grid of the files.
+
+        Args:
+            volumes: one a channel, in the models' order.
+            mask: as in `prepare_image`.
+            keep_probabilities: give the labels' probabilities too.
+            progress: called with windows done and in all, model by model.
+        """
+        recipe = self.recipes[0]
+        prepared = prepare_image(volumes, recipe.preparation, mask)
+        alike = all(other.preparation == recipe.preparation for other in self.recipes)
+        if alike:
+            image = torch.from_numpy(prepared.data)
+            probabilities = self._mean([window_probabilities(n, self.task, image, r, progress) for n, r in self._pairs()])
+            volume_mm3 = prepared.grid.voxel_volume_mm3
+            classes = decide_classes(probabilities, self.task, recipe.inference, recipe.postprocessing, volume_mm3)
+            on_grid = restore_classes(classes, prepared)
+            restored = self._restore(probabilities, prepared) if keep_probabilities else None
+        else:
+            parts = []
+            for network, its in self._pairs():
+                own = prepare_image(volumes, its.preparation, mask)
+                parts.append(
+                    torch.from_numpy(
+                        self._restore(
+                            window_probabilities(network, self.task, torch.from_numpy(own.data), its, progress), own
+                        )
+                    )
+                )
+            probabilities = self._mean(parts)
+            volume_mm3 = volumes[0].grid.voxel_volume_mm3
+            on_grid = decide_classes(probabilities, self.task, recipe.inference, recipe.postprocessing, volume_mm3)
+            restored = probabilities.numpy() if keep_probabilities else None
+        labels = None if restored is None else self.task.label_probabilities(torch.from_numpy(restored)).numpy()
+        return Segmentation(on_grid, labels)
+
+    def _pairs(self) -> list[tuple[UnitNetwork, Recipe]]:
+        return list(zip(self.networks, self.recipes, strict=True))
+
+    def _restore(self, probabilities: Tensor, prepared: PreparedImage) -> NDArray[np.float32]:
+        background = 1.0 if self.task.config.output == "softmax" else 0.0
+        outside = [background, *[0.0] * (len(probabilities) - 1)]
+        return restore_probabilities(probabilities.numpy(), prepared, outside)
+
+    @staticmethod
+    def _mean(parts: list[Tensor]) -> Tensor:
+        return parts[0] if len(parts) == 1 else torch.stack(parts).mean(0)

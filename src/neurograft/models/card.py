@@ -1,0 +1,69 @@
+"""The model card: what a bundle is, how it came about and what it must not be used for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+from torch import Tensor
+
+TEMPLATE = """\
+# {{ info.name }}
+
+A segmentation model of brain MRI made with neurograft {{ info.versions.neurograft }}.
+
+| | |
+|---|---|
+| Labels | {% for label in info.labels.labels %}{{ label.name }} ({{ label['values'][0] }}){{ ", " if not loop.last }}{% endfor %} |
+| Input channels | {{ info.channels | join(", ") }} |
+| Voxel spacing of the training images (median) | {{ info.spacing_mm | map("round", 3) | join(" x ") }} mm |
+| Network | {{ info.recipe.network.name }}, channels {{ info.recipe.network.channels | join("-") }}, {{ "{:,}".format(parameters) }} parameters |
+| Strategy | {{ info.strategy }} |
+| Source | {{ info.parent.name ~ " (" ~ info.parent.weights_sha256[:12] ~ ")" if info.parent else "none: trained from random weights" }} |
+| Training subjects | {{ info.training.training_subjects }} (and {{ info.training.validation_subjects }} to choose the weights) |
+| Steps, seconds | {{ info.training.steps }}, {{ info.training.seconds | round(1) }} |
+| Weights kept | {{ info.training.kept }} |
+| Seed | {{ info.training.seed }} |
+| Trained on | {{ info.training.compute }} |
+| Date | {{ info.training.date }} |
+
+## Use
+
+    neurograft predict --model {{ info.name }} --input SCANS --out MASKS
+
+Scans need the channels above. Intensities are normalised by `{{ info.recipe.preparation.normalisation }}`;
+{% if info.recipe.preparation.spacing_mm %}scans are resampled to {{ info.recipe.preparation.spacing_mm | join(" x ") }} mm and masks come back on the scan's own grid.
+{%- else %}scans are used at their own voxel size, which should be near the one above.
+{%- endif %}
+
+## What was transferred
+
+{% if info.parent %}Tensors read from the source: {% for action, count in info.loading.items() %}{{ count }} {{ action }}{{ ", " if not loop.last }}{% endfor %}.
+{%- if info.label_from %} Outputs that started from another label: {% for to, origin in info.label_from.items() %}{{ to }} from {{ origin }}{{ ", " if not loop.last }}{% endfor %}.{% endif %}
+{%- else %}Nothing.
+{%- endif %}
+
+| unit | learning-rate scale | norm | begins at share of budget | reset |
+|---|---|---|---|---|
+{% for row in info.plan -%}
+| {{ row.unit }} | {{ row.learning_rate_scale | round(4) }} | {{ row.norm }} | {{ row.release | round(3) }} | {{ "yes" if row.reset else "no" }} |
+{% endfor %}
+## Limits
+
+- Not a medical device. No claim is made for scans that differ from the training scans in scanner,
+  sequence, population or pathology; check masks by eye and score some against your own labels.
+- A figure for this model belongs to the subjects it was measured on, which must not be among the
+  training subjects. Their fingerprints are in `bundle.json`, so that an overlap can be refused.
+{% if not info.training.validation_subjects %}- No subject was held out: the last weights were kept, and no figure was used to choose them.
+{% endif %}"""
+
+
+def model_card(info: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
+    """Render the card of a bundle, in Markdown.
+
+    Args:
+        info: ``bundle.json`` as plain data.
+        state: the weights, for their number.
+    """
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
+    parameters = sum(tensor.numel() for tensor in state.values())
+    return environment.from_string(TEMPLATE).render(info=info, parameters=parameters)

@@ -1,0 +1,81 @@
+"""The one idea: a network is an ordered list of named units."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+Role = Literal["encoder", "bottleneck", "decoder", "head", "side"]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A part of a network that a strategy can address.
+
+    Attributes:
+        name: the attribute of the network that holds its module, and so the first part of the
+            name of each of its tensors.
+        role: where in the network it stands.
+        depth: levels below full resolution; 0 for units at full resolution.
+    """
+
+    name: str
+    role: Role
+    depth: int
+
+
+class UnitNetwork(nn.Module, ABC):
+    """A network whose direct children with tensors are its units.
+
+    Subclasses set `units`, in order from input to output, and register one child module a unit
+    under the unit's name, so that every tensor belongs to exactly one unit.
+
+    Attributes:
+        units: from input to output; side units come last.
+        stride: the side of an input must be a multiple of this, per axis.
+        in_channels: channels of the input.
+        stem_weights: names of the weights whose second axis is the input's channels.
+    """
+
+    units: tuple[Unit, ...]
+    stride: tuple[int, int, int]
+    in_channels: int
+    stem_weights: tuple[str, ...]
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Tensor:
+        """Map images (N, C, D, H, W) to the main output's logits (N, K, D, H, W)."""
+
+    def outputs(self, image: Tensor) -> dict[str, Tensor]:
+        """All outputs, of which training may use more than inference does.
+
+        Returns:
+            ``{"main": logits}``; networks with side units add theirs under the unit's name.
+        """
+        return {"main": self(image)}
+
+    @property
+    def head_names(self) -> tuple[str, ...]:
+        """Names of the units with role ``head``."""
+        return tuple(unit.name for unit in self.units if unit.role == "head")
+
+    def unit_module(self, name: str) -> nn.Module:
+        """The module of a unit."""
+        return self.get_submodule(name)
+
+    def padded_size(self, size: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The smallest size, at least `size` along each axis, that the network accepts."""
+        d, h, w = (-(-length // step) * step for length, step in zip(size, self.stride, strict=True))
+        return d, h, w
+
+    def tensors(self) -> Iterator[tuple[str, str, Tensor]]:
+        """Yield (unit name, tensor name, tensor) for all parameters and buffers."""
+        for name, tensor in self.state_dict(keep_vars=True).items():
+            yield unit_of(name), name, tensor
+
+
+def unit_of(tensor_name: str) -> str:
+    """The unit that a tensor belongs to, from its name in the state dict."""
+    return tensor_name.partition(".")[0]

@@ -1,0 +1,123 @@
+"""Writing results so that a kill, a full disk or a second run never costs the user anything.
+
+A directory of results grows under a hidden name beside its final one and is renamed when it is
+complete; a file likewise. What already exists is refused unless overwriting was asked for, and
+a directory is only ever replaced when neurograft made it.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from neurograft.errors import InputError
+
+MARKER = ".neurograft.json"
+"""File in every directory made here: the fingerprint of the request that made it."""
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; move it into place if the block succeeds.
+
+    The temporary name ends as `path` does, so that writers which go by the suffix still work.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.partial.{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one move."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file in one move, indented, with a final newline."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def staged_directory(final: Path, fingerprint: dict[str, Any], overwrite: bool = False) -> Iterator[Path]:
+    """Yield a working directory that becomes `final` if the block succeeds.
+
+    If an earlier attempt with the same fingerprint was cut off, its working directory is given
+    again with what it holds, so that the block can resume.
+
+    Args:
+        final: where the results shall lie.
+        fingerprint: plain JSON data that decides the results.
+        overwrite: replace an earlier result, or an unfinished one with another fingerprint.
+
+    Raises:
+        InputError: `final` exists and may not be replaced, or an unfinished run with other
+            settings is in the way.
+    """
+    final = Path(os.path.abspath(final))
+    check_free(final, overwrite)
+    working = final.with_name(f".{final.name}.partial")
+    fingerprint = json.loads(json.dumps(fingerprint))
+    if working.exists():
+        found = _marker(working)
+        if found != fingerprint:
+            if not overwrite:
+                raise InputError(
+                    f"an unfinished run with other settings lies in {working}{_difference(found, fingerprint)}",
+                    "Repeat the earlier command to resume it, or pass --overwrite to discard it",
+                    final,
+                )
+            shutil.rmtree(working)
+    working.mkdir(parents=True, exist_ok=True)
+    write_json(working / MARKER, fingerprint)
+    yield working
+    if final.exists():
+        if any(final.iterdir()):
+            shutil.rmtree(final)
+        else:
+            final.rmdir()
+    os.replace(working, final)
+
+
+def check_free(final: Path, overwrite: bool = False) -> None:
+    """Refuse an output directory that exists, unless it is empty or may be overwritten."""
+    if not final.exists():
+        return
+    if not final.is_dir():
+        raise InputError("the output must be a directory, but a file has this name", "Choose another --out", final)
+    if not any(final.iterdir()):
+        return
+    if not overwrite:
+        raise InputError("the output exists", "Choose another --out, or pass --overwrite to replace it", final)
+    if not (final / MARKER).is_file():
+        raise InputError(
+            "the output holds files that neurograft did not make", "Choose another --out; it is not replaced", final
+        )
+
+
+def _marker(working: Path) -> Any:
+    try:
+        return json.loads((working / MARKER).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _difference(found: Any, wanted: dict[str, Any]) -> str:
+    if not isinstance(found, dict):
+        return ""
+    keys = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+    return f" (different: {', '.join(keys)})"
+
+
+def cache_folder() -> Path:
+    """Where measurements and downloads are kept; the variable ``NEUROGRAFT_CACHE`` overrides it."""
+    return Path(os.environ.get("NEUROGRAFT_CACHE") or platformdirs.user_cache_dir("neurograft"))

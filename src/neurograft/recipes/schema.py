@@ -1,0 +1,190 @@
+"""The fields of a recipe, their units and their defaults.
+
+Axes are those of the prepared volume: after reorientation to ``orientation`` ("RAS" unless
+changed) the array axes run left to right, posterior to anterior, inferior to superior.
+Sizes are in voxels of the prepared volume unless the name carries a unit.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Triple = tuple[float, float, float]
+Size = tuple[int, int, int]
+Range = tuple[float, float]
+Share = float
+
+
+class Section(BaseModel):
+    """A part of a recipe: immutable, and a misspelt key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PreparationConfig(Section):
+    """From the file's voxels to the array that a network sees."""
+
+    orientation: str = Field("RAS", pattern="^[RLAPIS]{3}$")
+    spacing_mm: Triple | None = None
+    """Resample to this spacing; ``None`` keeps the file's own."""
+    interpolation: Literal["nearest", "linear", "bspline", "sinc"] = "linear"
+    """For images; label maps are always resampled by nearest neighbour."""
+    crop: Literal["none", "nonzero"] = "none"
+    normalisation: Literal["none", "zscore", "zscore_nonzero", "percentile"] = "zscore_nonzero"
+    percentiles: tuple[float, float] = (1.0, 99.0)
+    """Lower and upper percentile for ``percentile`` (clip, then min-max to [0, 1])."""
+
+
+class NetworkConfig(Section):
+    """A network's architecture. ``name`` is a key of `neurograft.networks.NETWORKS`."""
+
+    name: str = "unet3d"
+    channels: tuple[int, ...] = Field((16, 32, 64, 128), min_length=2)
+    """Feature channels from the finest level to the bottleneck; its length sets the depth."""
+    norm: Literal["batch", "instance", "group", "none"] = "instance"
+    activation: Literal["relu", "leaky_relu", "prelu", "silu"] = "leaky_relu"
+    block_order: Literal["conv-act-norm", "conv-norm-act"] = "conv-norm-act"
+    """P1 applies the activation before the norm."""
+    upsampling: Literal["transposed", "trilinear"] = "transposed"
+
+
+class TaskConfig(Section):
+    """What is learnt: the form of the output and the loss."""
+
+    output: Literal["softmax", "sigmoid"] = "softmax"
+    """``softmax``: one channel a label and one for background; ``sigmoid``: one a label."""
+    loss: Literal["dice", "dice_ce"] = "dice_ce"
+    dice_reduction: Literal["batch", "sample"] = "batch"
+    dice_smoothing: float = Field(1e-5, gt=0)
+    include_background: bool = False
+    """Count the background channel in the Dice term (softmax only)."""
+
+
+class SamplingConfig(Section):
+    """Which patches a training step sees."""
+
+    patch_size: Size = (64, 64, 64)
+    batch_size: int = Field(2, ge=1)
+    target_probability: Share = Field(0.5, ge=0, le=1)
+    """Chance that a patch is placed to contain a voxel of the target."""
+    patches_per_subject: float = Field(1.0, gt=0)
+    """Patches per training subject that make one epoch."""
+
+
+class AugmentationConfig(Section):
+    """Random changes to each patch; every ``*_probability`` is per patch."""
+
+    rotation_degrees: Triple = (15.0, 15.0, 15.0)
+    """Largest rotation about each array axis, drawn uniformly in plus or minus this."""
+    rotation_probability: Share = Field(0.5, ge=0, le=1)
+    scale: Range = (0.85, 1.2)
+    """Zoom factor, one draw per axis."""
+    scale_probability: Share = Field(0.3, ge=0, le=1)
+    translation_voxels: Triple = (0.0, 0.0, 0.0)
+    flip_axes: tuple[Literal["left-right", "anterior-posterior", "inferior-superior"], ...] = ()
+    """Each is flipped with probability one half; left-right swaps paired labels."""
+    elastic_displacement_voxels: float = Field(3.0, ge=0)
+    """Standard deviation of the displacement at the control points."""
+    elastic_spacing_voxels: float = Field(16.0, gt=0)
+    """Distance between control points."""
+    elastic_probability: Share = Field(0.3, ge=0, le=1)
+    noise_std: Range = (0.0, 0.1)
+    noise_probability: Share = Field(0.2, ge=0, le=1)
+    blur_sigma_voxels: Range = (0.5, 1.0)
+    blur_probability: Share = Field(0.15, ge=0, le=1)
+    intensity_scale: Range = (0.8, 1.25)
+    intensity_scale_probability: Share = Field(0.3, ge=0, le=1)
+    intensity_shift: Range = (-0.2, 0.2)
+    """Added, in units of the normalised image."""
+    intensity_shift_probability: Share = Field(0.3, ge=0, le=1)
+    gamma: Range = (0.7, 1.5)
+    gamma_probability: Share = Field(0.3, ge=0, le=1)
+
+
+class OptimiserConfig(Section):
+    """How weights move."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-5, ge=0)
+    momentum: float = Field(0.99, ge=0, lt=1)
+    """SGD only, with Nesterov's step."""
+    schedule: Literal["constant", "poly", "cosine", "plateau"] = "poly"
+    poly_exponent: float = Field(0.9, gt=0)
+    warmup_steps: int = Field(0, ge=0)
+    plateau_factor: float = Field(0.1, gt=0, lt=1)
+    plateau_patience: int = Field(5, ge=1)
+    """Validations without a better figure before the rate is multiplied by the factor."""
+    gradient_clip: float | None = Field(12.0, gt=0)
+    """Largest norm of the gradient."""
+
+
+class ValidationConfig(Section):
+    """Which subjects are held out of training to choose the weights, and how often."""
+
+    hold_out: int | Share | Literal["auto"] = "auto"
+    """Subjects (int), share (float) or ``auto``: a fifth from ten subjects on, else none.
+    With none held out the last weights are kept, and the run says so."""
+    every: int | Literal["auto"] = "auto"
+    """Steps between validations; ``auto`` makes ten of them."""
+    early_stopping_patience: int | None = Field(None, ge=1)
+    """Validations without a better figure before training stops."""
+    keep: Literal["best", "last"] = "best"
+
+
+class InferenceConfig(Section):
+    """From a prepared volume to a class per voxel."""
+
+    window: Size | None = None
+    """Window size; ``None`` takes the training patch size."""
+    overlap: Share = Field(0.5, ge=0, lt=1)
+    merge: Literal["gaussian", "uniform"] = "gaussian"
+    batch_size: int = Field(1, ge=1)
+    threshold: Share = Field(0.5, gt=0, lt=1)
+    """For sigmoid outputs; softmax outputs are decided by argmax."""
+
+
+class PostprocessingConfig(Section):
+    """Filters on connected components, per label; an absent label stays absent."""
+
+    connectivity: Literal[6, 18, 26] = 26
+    keep_largest: int | None = Field(None, ge=1)
+    """Keep this many of the largest components; ``None`` keeps all."""
+    min_voxels: int = Field(0, ge=0)
+    min_volume_mm3: float = Field(0.0, ge=0)
+
+
+class ComputeConfig(Section):
+    """What the machine does; ``auto`` leaves it to a short measurement, kept for the next time."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """``bf16`` is mixed precision: weights stay in fp32."""
+    channels_last: bool | Literal["auto"] = "auto"
+    threads: int | Literal["auto"] = "auto"
+
+
+class Recipe(Section):
+    """Everything that decides a training, but for its data, its seed and its strategy."""
+
+    description: str = ""
+    labels: tuple[str, ...] | dict[str, tuple[str, ...]] | None = None
+    """Label names to learn; a mapping merges several under one name; ``None`` is all."""
+    budget: str = Field("1000steps", pattern=r"^\d+(\.\d+)?\s*(steps?|epochs?|min|s|h)$")
+    preparation: PreparationConfig = PreparationConfig()
+    network: NetworkConfig = NetworkConfig()
+    task: TaskConfig = TaskConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    validation: ValidationConfig = ValidationConfig()
+    inference: InferenceConfig = InferenceConfig()
+    postprocessing: PostprocessingConfig = PostprocessingConfig()
+    compute: ComputeConfig = ComputeConfig()
+
+    @model_validator(mode="after")
+    def _percentiles_ordered(self) -> "Recipe":
+        lower, upper = self.preparation.percentiles
+        if not 0 <= lower < upper <= 100:
+            raise ValueError(f"preparation.percentiles must rise within 0 to 100, got {lower}, {upper}")
+        return self

@@ -1,0 +1,117 @@
+"""The batch of any training step, from its number alone."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neurograft.errors import InputError
+from neurograft.recipes.schema import AugmentationConfig, SamplingConfig, Triple
+from neurograft.sampling.augmentation.intensity import apply_intensity, draw_intensity
+from neurograft.sampling.augmentation.spatial import draw_spatial, flipped_array_axes
+from neurograft.sampling.examples import TrainingCase
+from neurograft.sampling.extraction import extract
+from neurograft.sampling.patches import draw_patches
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one training step sees.
+
+    Args:
+        image: (N, C, d, h, w) float32.
+        target: (N, d, h, w) int64 class indices, `IGNORE` where nobody annotated.
+        case_ids: the case of each patch.
+    """
+
+    image: Tensor
+    target: Tensor
+    case_ids: tuple[str, ...]
+
+
+class PatchBatches:
+    """Batches of augmented patches, without state.
+
+    Everything about step ``n`` comes from a generator seeded by the seed and ``n``: a training may stop
+    and resume anywhere, and a step can be looked at again, without running those before it.
+
+    Args:
+        cases: whole prepared volumes on one spacing, with as many channels each.
+        sampling: patch size, batch size, chance of a target.
+        augmentation: random changes to the patches.
+        mirror_pairs: pairs of classes that are the left and right of one structure.
+        seed: of the training.
+        device: where patches are interpolated, changed and left.
+        spacing_mm: voxel spacing of the cases.
+        unpaired_sides: names of labels of one side that have no partner in the label table.
+        orientation: anatomical codes of the array axes.
+
+    Raises:
+        InputError: there are no cases, they have different numbers of channels, or left-right flips are
+            asked for while a label of one side has no partner.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[TrainingCase],
+        sampling: SamplingConfig,
+        augmentation: AugmentationConfig,
+        mirror_pairs: Sequence[tuple[int, int]] = (),
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+        spacing_mm: Triple = (1.0, 1.0, 1.0),
+        unpaired_sides: Sequence[str] = (),
+        orientation: str = "RAS",
+    ) -> None:
+        if not cases:
+            raise InputError("there is no case to train on", "give a cohort with at least one labelled case")
+        channels = {case.image.shape[0]: case.id for case in cases}
+        if len(channels) > 1:
+            found = ", ".join(f"{count} in {case_id}" for count, case_id in sorted(channels.items()))
+            raise InputError(
+                f"training cases need the same number of image channels, got {found}",
+                "give every case the same images, or leave out those that lack one",
+            )
+        if "left-right" in augmentation.flip_axes and unpaired_sides:
+            raise InputError(
+                "augmentation.flip_axes has left-right, but these labels of one side have no partner to change "
+                f"places with: {', '.join(unpaired_sides)}",
+                "take left-right out of augmentation.flip_axes, or give both sides of each structure in labels",
+            )
+        self.cases = tuple(cases)
+        self.sampling = sampling
+        self.augmentation = augmentation
+        self.mirror_pairs = tuple(mirror_pairs)
+        self.seed = seed
+        self.device = torch.device(device)
+        self.spacing_mm = spacing_mm
+        self._flip_axes = flipped_array_axes(augmentation.flip_axes, orientation)
+        self._mirror_axis = flipped_array_axes(["left-right"], orientation)[0]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in which the epoch's number of patches is seen, rounded up."""
+        patches = len({case.subject for case in self.cases}) * self.sampling.patches_per_subject
+        return max(1, math.ceil(patches / self.sampling.batch_size))
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, counted from 0; the same whenever it is asked for."""
+        generator = step_generator(self.seed, step)
+        count, size = self.sampling.batch_size, self.sampling.patch_size
+        patches = draw_patches(self.cases, count, self.sampling, generator)
+        spatial = draw_spatial(self.augmentation, size, count, generator, self._flip_axes)
+        intensity = draw_intensity(self.augmentation, count, self.cases[0].image.shape[0], generator)
+        image, target = extract(
+            self.cases, patches, spatial, size, self.mirror_pairs, self.device, self.spacing_mm, self._mirror_axis
+        )
+        case_ids = tuple(self.cases[patch.case].id for patch in patches)
+        return Batch(apply_intensity(image, intensity), target, case_ids)
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """A CPU generator for one step; a hash keeps neighbouring seeds and steps unrelated."""
+    digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

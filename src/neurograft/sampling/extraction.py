@@ -1,0 +1,187 @@
+"""From draws to patches: one interpolation straight out of the full volume.
+
+Cut, rotation, zoom, flips and elastic deformation make one coordinate for each voxel of the patch, so
+nothing is interpolated twice and a rotated patch has the volume's own content in its corners. Outside
+of the volume lie the image's smallest value, channel by channel, and background.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from neurograft.imaging.labels import IGNORE
+from neurograft.recipes.schema import Size, Triple
+from neurograft.sampling.augmentation.spatial import SpatialDraw, elastic_displacement, sampling_matrix
+from neurograft.sampling.examples import TrainingCase
+from neurograft.sampling.patches import PatchDraw
+
+
+def extract(
+    cases: Sequence[TrainingCase],
+    patch_draws: Sequence[PatchDraw],
+    spatial_draws: Sequence[SpatialDraw],
+    patch_size: Size,
+    mirror_pairs: Sequence[tuple[int, int]] = (),
+    device: torch.device | str = "cpu",
+    spacing_mm: Triple = (1.0, 1.0, 1.0),
+    mirror_axis: int = 0,
+) -> tuple[Tensor, Tensor]:
+    """Cut the drawn patches with the drawn geometry.
+
+    Images are interpolated linearly, targets by nearest neighbour. A draw that changes nothing, or only
+    flips, gives back the volume's own values, bit for bit. When a patch was placed to contain a target
+    voxel that rotation or zoom would push out of it, the patch moves by as much as brings it back.
+
+    Args:
+        cases: what the patch draws index.
+        patch_draws: where each patch lies.
+        spatial_draws: the geometry of each, one for each patch draw.
+        patch_size: voxels (d, h, w).
+        mirror_pairs: classes that change places when ``mirror_axis`` is flipped (left and right of a structure).
+        device: where to interpolate and to leave the patches; cases may lie elsewhere, only the box that a
+            patch touches is moved.
+        spacing_mm: of the volumes; only its ratios matter.
+        mirror_axis: the array axis that runs from left to right.
+
+    Returns:
+        Images (N, C, d, h, w) float32 and targets (N, d, h, w) int64.
+    """
+    device = torch.device(device)
+    channels = cases[0].image.shape[0]
+    images = torch.empty((len(patch_draws), channels, *patch_size), dtype=torch.float32, device=device)
+    targets = torch.empty((len(patch_draws), *patch_size), dtype=torch.int64, device=device)
+    for number, (patch, spatial) in enumerate(zip(patch_draws, spatial_draws, strict=True)):
+        case = cases[patch.case]
+        starts = [middle - (size - 1) / 2 for middle, size in zip(patch.centre, patch_size, strict=True)]
+        if spatial.keeps_the_voxel_grid and all(start.is_integer() for start in starts):
+            _cut(case, [int(start) for start in starts], spatial, images[number], targets[number])
+        else:
+            _warp(case, patch, spatial, spacing_mm, images[number], targets[number])
+        if spatial.flips[mirror_axis] and mirror_pairs:
+            targets[number] = _swap_sides(targets[number], mirror_pairs)
+    return images, targets
+
+
+def _cut(case: TrainingCase, starts: Sequence[int], spatial: SpatialDraw, image: Tensor, target: Tensor) -> None:
+    """Fill ``image`` and ``target`` by slicing."""
+    inside, source = [], []
+    for start, size, length in zip(starts, target.shape, case.shape, strict=True):
+        first, last = max(start, 0), min(start + size, length)
+        source.append(slice(first, max(first, last)))
+        inside.append(slice(first - start, max(first, last) - start))
+    if any(part.stop - part.start < size for part, size in zip(inside, target.shape, strict=True)):
+        image.copy_(case.minimum[:, None, None, None].expand_as(image))
+        target.zero_()
+    image[:, inside[0], inside[1], inside[2]] = case.image[:, source[0], source[1], source[2]].to(image.device)
+    target[inside[0], inside[1], inside[2]] = case.target[source[0], source[1], source[2]].to(target)
+    mirrored = [axis for axis, flip in enumerate(spatial.flips) if flip]
+    if mirrored:
+        image.copy_(image.flip([axis + 1 for axis in mirrored]))
+        target.copy_(target.flip(mirrored))
+
+
+def _warp(
+    case: TrainingCase, patch: PatchDraw, spatial: SpatialDraw, spacing_mm: Triple, image: Tensor, target: Tensor
+) -> None:
+    """Fill ``image`` and ``target`` by interpolating the box of the volume that the patch touches."""
+    depth, height, width = target.shape
+    matrix = sampling_matrix(spatial, spacing_mm)
+    shift = -(matrix @ torch.tensor(spatial.translation_voxels, dtype=torch.float64))
+    control_points = None
+    if spatial.control_points is not None:
+        control_points = torch.einsum("ij,j...->i...", matrix, spatial.control_points.double())
+    flips = torch.tensor([-1.0 if flip else 1.0 for flip in spatial.flips], dtype=torch.float64)
+    matrix = matrix * flips
+    half = (torch.tensor((depth, height, width), dtype=torch.float64) - 1) / 2
+    centre = _centre_with_target(patch, matrix, shift, half) + shift
+
+    starts, stops, reaches_out = _touched_box(case.shape, centre, matrix.abs() @ half, control_points)
+    if any(start >= stop for start, stop in zip(starts, stops, strict=True)):
+        image.copy_(case.minimum[:, None, None, None].expand_as(image))
+        target.zero_()
+        return
+    box = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
+    source = case.image[(slice(None), *box)].to(image.device)
+    source_target = case.target[box].to(image)
+
+    coordinates = _coordinates(matrix, centre - torch.tensor(starts), half, image.device)
+    if control_points is not None:
+        coordinates += elastic_displacement(
+            control_points.float().to(image.device), spatial.control_spacing_voxels, (depth, height, width)
+        )
+    # grid_sample counts from -1 to 1 between the outer faces of the first and last voxel, last axis first.
+    sizes = torch.tensor(source_target.shape, dtype=torch.float32, device=image.device)[:, None, None, None]
+    grid = coordinates.mul_(2 / sizes).add_(1 / sizes - 1).flip(0).permute(1, 2, 3, 0)
+    target.copy_(_interpolate(source_target[None], grid, "nearest")[0])
+    if reaches_out:
+        # Beyond the edge grid_sample sees zeros: let zero stand for the smallest value.
+        minimum = case.minimum[:, None, None, None].to(image.device)
+        image.copy_(_interpolate(source - minimum, grid, "bilinear").add_(minimum))
+    else:
+        image.copy_(_interpolate(source, grid, "bilinear"))
+
+
+def _centre_with_target(patch: PatchDraw, matrix: Tensor, shift: Tensor, half: Tensor) -> Tensor:
+    """The patch's centre, moved as little as keeps its target voxel inside (elastic displacement aside)."""
+    centre = torch.tensor(patch.centre, dtype=torch.float64)
+    if patch.target_voxel is None:
+        return centre
+    voxel = torch.tensor(patch.target_voxel, dtype=torch.float64)
+    offset = torch.linalg.solve(matrix, voxel - centre - shift)
+    kept = offset.clamp(-half, half)
+    return centre if torch.equal(kept, offset) else voxel - shift - matrix @ kept
+
+
+def _touched_box(
+    shape: Size, centre: Tensor, reach: Tensor, control_points: Tensor | None
+) -> tuple[list[int], list[int], bool]:
+    """Start and stop of the voxels that a patch reads, clipped to the volume, and whether it reads beyond them."""
+    low, high = centre - reach, centre + reach
+    if control_points is not None:
+        # A B-spline stays between its smallest and largest coefficient.
+        low = low + control_points.flatten(1).amin(1)
+        high = high + control_points.flatten(1).amax(1)
+    # One voxel more at either side, for the rounding of float32 coordinates.
+    wanted_starts = [int(value) - 1 for value in low.floor()]
+    wanted_stops = [int(value) + 2 for value in high.ceil()]
+    starts = [max(0, start) for start in wanted_starts]
+    stops = [min(length, stop) for length, stop in zip(shape, wanted_stops, strict=True)]
+    return starts, stops, starts != wanted_starts or stops != wanted_stops
+
+
+def _coordinates(matrix: Tensor, origin: Tensor, half: Tensor, device: torch.device) -> Tensor:
+    """(3, d, h, w) float32: where each voxel of the patch lies, in voxels of the box."""
+    size = (2 * half + 1).long().tolist()
+    along = [
+        (matrix[:, axis, None] * (torch.arange(size[axis], dtype=torch.float64) - half[axis])) for axis in range(3)
+    ]
+    along[0] = along[0] + origin[:, None]
+    depth, height, width = (part.float().to(device) for part in along)
+    return (depth[:, :, None, None] + height[:, None, :, None]) + width[:, None, None, :]
+
+
+def _interpolate(volume: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """Sample (C, D, H, W) at a grid (d, h, w, 3), giving (C, d, h, w); zeros outside."""
+    pieces = 1
+    if volume.device.type == "cpu":
+        # On a CPU grid_sample runs one thread for each member of a batch: make a batch of slabs.
+        pieces = next(count for count in range(torch.get_num_threads(), 0, -1) if grid.shape[0] % count == 0)
+    slabs = functional.grid_sample(
+        volume.expand(pieces, *volume.shape),
+        grid.reshape(pieces, -1, *grid.shape[1:]),
+        mode=mode,
+        padding_mode="zeros",
+        align_corners=False,
+    )
+    return slabs.transpose(0, 1).flatten(1, 2)
+
+
+def _swap_sides(target: Tensor, mirror_pairs: Sequence[tuple[int, int]]) -> Tensor:
+    """Exchange the classes of each pair."""
+    largest = max(int(target.max()), *(max(pair) for pair in mirror_pairs))
+    partner = torch.arange(IGNORE, largest + 1)
+    for left, right in mirror_pairs:
+        partner[left - IGNORE], partner[right - IGNORE] = right, left
+    return partner.to(target.device)[target - IGNORE]

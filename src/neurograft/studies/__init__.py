@@ -1,0 +1,1 @@
+"""From protocols and predictions to tables."""

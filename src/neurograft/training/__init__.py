@@ -1,0 +1,1 @@
+"""Fitting a model: one run from a cohort to a bundle, resumable after any interruption."""

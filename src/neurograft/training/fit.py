@@ -1,0 +1,308 @@
+"""Fit a network to prepared cases: plan once, train in chunks, resume where a chunk ended."""
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+from pydantic import TypeAdapter
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from neurograft.hardware import ComputeChoice, choose_compute
+from neurograft.inference.segmenting import decide_classes, window_probabilities
+from neurograft.networks import UnitNetwork
+from neurograft.outputs import write_text
+from neurograft.recipes.schema import Recipe
+from neurograft.sampling.batches import Batch, PatchBatches
+from neurograft.tasks import SegmentationTask
+from neurograft.training.budget import parse_budget, plan_steps
+from neurograft.training.callbacks import BestWeights, History, ResumePoint
+from neurograft.training.cases import PreparedCase, mean_dice
+from neurograft.training.module import VALIDATION_DICE, FitModule, build_optimiser
+from neurograft.training.progress import TrainingProgress
+from neurograft.transfer import TransferPlan, optimiser_groups, set_learning
+
+logger = logging.getLogger(__name__)
+
+LARGEST_CHUNK = 50
+"""Steps between two resume points, at most."""
+VALIDATIONS = 10
+"""How often ``every: auto`` validates."""
+
+
+@dataclass(frozen=True)
+class FitPlan:
+    """What is decided once for a run, and kept when it is resumed.
+
+    Attributes:
+        total_steps: of the training.
+        chunk_steps: between resume points.
+        chunks_between_validations: so many chunks.
+        compute: how this machine trains.
+    """
+
+    total_steps: int
+    chunk_steps: int
+    chunks_between_validations: int
+    compute: ComputeChoice
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks, the last one perhaps shorter."""
+        return math.ceil(self.total_steps / self.chunk_steps)
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a training ended.
+
+    Attributes:
+        steps: done.
+        seconds: spent training and validating, interruptions not counted.
+        kept: which weights: "last", or "best at step n, validation Dice x".
+        plan: how it was run.
+    """
+
+    steps: int
+    seconds: float
+    kept: str
+    plan: FitPlan
+
+
+def fit(
+    network: UnitNetwork,
+    task: SegmentationTask,
+    transfer: TransferPlan,
+    recipe: Recipe,
+    batches: PatchBatches,
+    validation: Sequence[PreparedCase],
+    anchor: Mapping[str, Tensor],
+    folder: Path,
+    title: str,
+) -> FitResult:
+    """Train `network` in place.
+
+    Everything that a step sees comes from its number, so a run that was cut off ends with the
+    weights of one that was not.
+
+    Args:
+        network: with source weights and adapters in place.
+        task: labels and loss.
+        transfer: what learns.
+        recipe: optimiser, budget, validation, inference.
+        batches: the training patches.
+        validation: cases to choose the weights by; may be empty.
+        anchor: source weights for L2-SP.
+        folder: for checkpoints and logs; what is there from an earlier attempt is continued.
+        title: shown with the progress.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = _planned(folder / "plan.json", network, task, transfer, recipe, batches, validation)
+    torch.set_num_threads(plan.compute.threads)
+    if plan.compute.channels_last:
+        network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    score = _Scorer(network, task, recipe, validation)
+    module = FitModule(
+        network,
+        task,
+        transfer,
+        recipe.optimiser,
+        plan.total_steps,
+        anchor,
+        plan.compute.channels_last,
+        score,
+        has_validation=bool(validation),
+    )
+    best = BestWeights(folder / "best.safetensors")
+    clock = _Clock()
+    callbacks: list[Callback] = [clock, History(folder / "metrics.csv"), TrainingProgress(plan.total_steps, title)]
+    if validation:
+        callbacks.append(best)
+        if recipe.validation.early_stopping_patience is not None:
+            callbacks.append(EarlyStopping(VALIDATION_DICE, patience=recipe.validation.early_stopping_patience, mode="max"))
+    resume = folder / "resume.ckpt"
+    callbacks.append(ResumePoint(resume))
+    trainer = _trainer(folder, recipe, plan, callbacks, bool(validation))
+    data = _ChunkedData(batches, plan, len(validation))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        trainer.fit(module, datamodule=data, ckpt_path=resume if resume.is_file() else None, weights_only=True)
+    kept = "last"
+    if validation and recipe.validation.keep == "best" and best.step:
+        network.load_state_dict(load_file(best.path))
+        kept = f"best at step {best.step}, validation Dice {best.best:.4f}"
+    network.eval()
+    return FitResult(trainer.global_step, clock.seconds, kept, plan)
+
+
+class _Scorer:
+    """Mean Dice of a validation case, segmented as predict would on the prepared grid."""
+
+    def __init__(
+        self, network: UnitNetwork, task: SegmentationTask, recipe: Recipe, cases: Sequence[PreparedCase]
+    ) -> None:
+        self.network, self.task, self.recipe, self.cases = network, task, recipe, cases
+
+    def __call__(self, index: int) -> float:
+        case = self.cases[index]
+        device = next(self.network.parameters()).device.type
+        # Validation runs in full precision, as predict does, whatever training runs in.
+        with torch.autocast(device, enabled=False):
+            probabilities = window_probabilities(self.network, self.task, case.example.image, self.recipe)
+        classes = decide_classes(
+            probabilities, self.task, self.recipe.inference, self.recipe.postprocessing, case.voxel_volume_mm3
+        )
+        return mean_dice(case.example.target.cpu().numpy(), classes, range(1, len(self.task.labels) + 1))
+
+
+class _Clock(Callback):
+    """Seconds spent in training, summed over interruptions."""
+
+    def __init__(self) -> None:
+        self.before = 0.0
+        self.started = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.before + (time.monotonic() - self.started if self.started else 0.0)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.started = time.monotonic()
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.before, self.started = self.seconds, 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.before = state_dict["seconds"]
+
+
+class _Chunk(Dataset[Batch]):
+    """The batches of one chunk of steps."""
+
+    def __init__(self, batches: PatchBatches, first_step: int, steps: int) -> None:
+        self.batches, self.first_step, self.steps = batches, first_step, steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.batches.batch(self.first_step + index)
+
+
+class _ChunkedData(L.LightningDataModule):
+    """Gives Lightning a chunk of steps as an epoch, and validation cases by index."""
+
+    def __init__(self, batches: PatchBatches, plan: FitPlan, validation_cases: int) -> None:
+        super().__init__()
+        self.batches, self.plan, self.validation_cases = batches, plan, validation_cases
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        chunk = 0 if self.trainer is None else self.trainer.current_epoch
+        first = chunk * self.plan.chunk_steps
+        steps = min(self.plan.chunk_steps, self.plan.total_steps - first)
+        return DataLoader(_Chunk(self.batches, first, steps), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[int]:
+        return DataLoader(range(self.validation_cases), batch_size=1)  # type: ignore[arg-type]
+
+
+def _trainer(
+    folder: Path, recipe: Recipe, plan: FitPlan, callbacks: list[Callback], has_validation: bool
+) -> L.Trainer:
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return L.Trainer(
+        accelerator={"cuda": "gpu"}.get(plan.compute.device, plan.compute.device),
+        devices=1,
+        precision="bf16-mixed" if plan.compute.precision == "bf16" else "32-true",
+        max_epochs=plan.chunks,
+        check_val_every_n_epoch=plan.chunks_between_validations,
+        limit_val_batches=1.0 if has_validation else 0,
+        num_sanity_val_steps=0,
+        reload_dataloaders_every_n_epochs=1,
+        gradient_clip_val=recipe.optimiser.gradient_clip,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        logger=TensorBoardLogger(folder, name="tensorboard", version=""),
+        log_every_n_steps=10**9,
+        callbacks=callbacks,
+    )
+
+
+def _planned(
+    file: Path,
+    network: UnitNetwork,
+    task: SegmentationTask,
+    transfer: TransferPlan,
+    recipe: Recipe,
+    batches: PatchBatches,
+    validation: Sequence[PreparedCase],
+) -> FitPlan:
+    """The plan of an earlier attempt at this run, or a new one."""
+    adapter = TypeAdapter(FitPlan)
+    if file.is_file():
+        return adapter.validate_json(file.read_bytes())
+    compute = choose_compute(network, recipe.compute, recipe.sampling.patch_size, recipe.sampling.batch_size)
+    logger.info("training on %s", compute.describe())
+    torch.set_num_threads(compute.threads)
+    budget = parse_budget(recipe.budget)
+    trial = _Trial(network, task, transfer, recipe, batches, compute)
+    overhead = 0.0
+    if budget.unit == "seconds" and validation:
+        start = time.perf_counter()
+        _Scorer(network.eval(), task, recipe, validation)(0)
+        overhead = (time.perf_counter() - start) * len(validation) * VALIDATIONS
+    total = plan_steps(budget, batches.steps_per_epoch, trial, overhead)
+    every = recipe.validation.every
+    between = math.ceil(total / VALIDATIONS) if every == "auto" else min(every, total)
+    parts = math.ceil(between / LARGEST_CHUNK)
+    plan = FitPlan(total, math.ceil(between / parts), parts, compute)
+    write_text(file, adapter.dump_json(plan, indent=2).decode() + "\n")
+    return plan
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """Measures the seconds of a real training step, batch included, on a copy of the network."""
+
+    network: UnitNetwork
+    task: SegmentationTask
+    transfer: TransferPlan
+    recipe: Recipe
+    batches: PatchBatches
+    compute: ComputeChoice
+
+    def __call__(self) -> float:
+        copy = deepcopy(self.network).to(self.compute.device)
+        if self.compute.channels_last:
+            copy.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        groups = optimiser_groups(copy, self.transfer, self.recipe.optimiser.learning_rate)
+        optimiser = build_optimiser(groups, self.recipe.optimiser)
+        set_learning(copy, self.transfer, progress=1.0)
+        times = []
+        for step in range(5):
+            start = time.perf_counter()
+            batch = self.batches.batch(step)
+            with torch.autocast(self.compute.device, torch.bfloat16, enabled=self.compute.precision == "bf16"):
+                outputs = copy.outputs(batch.image)
+            self.task.loss(outputs, batch.target).backward()
+            optimiser.step()
+            optimiser.zero_grad()
+            if self.compute.device == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+        return sorted(times[1:])[len(times[1:]) // 2]

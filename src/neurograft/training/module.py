@@ -1,0 +1,148 @@
+"""The Lightning module: one step, one validation, the optimiser, by the transfer plan."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from neurograft.networks import UnitNetwork
+from neurograft.recipes.schema import OptimiserConfig
+from neurograft.sampling.batches import Batch
+from neurograft.tasks import SegmentationTask
+from neurograft.training.schedule import rate_factor
+from neurograft.transfer import TransferPlan, optimiser_groups, set_learning, source_pull
+
+VALIDATION_DICE = "validation/dice"
+TRAINING_LOSS = "training/loss"
+
+
+class FitModule(L.LightningModule):
+    """Fits a network to a segmentation task under a transfer plan.
+
+    Args:
+        network: with source weights and adapters in place.
+        task: its loss.
+        plan: what learns, when and how fast.
+        optimiser: the recipe's section.
+        total_steps: of the whole training.
+        anchor: source weights for the L2-SP penalty; used when the plan asks for it.
+        channels_last: memory format of the batches.
+        score: mean Dice of one validation case, by its index, or NaN.
+        has_validation: whether there are such cases; else a plateau is one of the training loss.
+    """
+
+    def __init__(
+        self,
+        network: UnitNetwork,
+        task: SegmentationTask,
+        plan: TransferPlan,
+        optimiser: OptimiserConfig,
+        total_steps: int,
+        anchor: Mapping[str, Tensor],
+        channels_last: bool,
+        score: Callable[[int], float],
+        has_validation: bool,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.task = task
+        self.plan = plan
+        self.optimiser_config = optimiser
+        self.total_steps = total_steps
+        self.anchor = dict(anchor)
+        self.channels_last = channels_last
+        self.score = score
+        self.has_validation = has_validation
+        self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
+        self.plateau_state: dict[str, Any] | None = None
+        self.chunk_losses: list[Tensor] = []
+        self.validation_scores: list[float] = []
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let learn what the plan lets learn at this moment."""
+        set_learning(self.network, self.plan, self.global_step / self.total_steps)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of a batch."""
+        image = batch.image
+        if self.channels_last:
+            image = image.to(memory_format=torch.channels_last_3d)
+        loss = self.task.loss(self.network.outputs(image), batch.target)
+        if self.plan.l2sp_weight is not None:
+            loss = loss + source_pull(self.network, self.anchor, self.plan.l2sp_weight)
+        self.chunk_losses.append(loss.detach())
+        return loss
+
+    def on_train_epoch_start(self) -> None:
+        """Begin a new chunk."""
+        self.chunk_losses = []
+
+    def on_train_epoch_end(self) -> None:
+        """Give the chunk's mean loss to the loggers, and the figure to watch to the plateau."""
+        self.log(TRAINING_LOSS, torch.stack(self.chunk_losses).mean().cpu())
+        if self.plateau is not None and self._validated_now():
+            watched = VALIDATION_DICE if self.has_validation else TRAINING_LOSS
+            self.plateau.step(self.trainer.callback_metrics[watched].item())
+
+    def _validated_now(self) -> bool:
+        every = self.trainer.check_val_every_n_epoch or 1
+        return (self.current_epoch + 1) % every == 0
+
+    def on_train_start(self) -> None:
+        """Give a resumed plateau its memory back."""
+        if self.plateau is not None and self.plateau_state is not None:
+            self.plateau.load_state_dict(self.plateau_state)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the plateau's memory, which Lightning would save before its last step."""
+        if self.plateau is not None:
+            checkpoint["plateau"] = self.plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the plateau's memory until there is a plateau to give it to."""
+        self.plateau_state = checkpoint.get("plateau")
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Leave batches alone: patches are made where they are used."""
+        return batch
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin to collect."""
+        self.validation_scores = []
+
+    def validation_step(self, batch: Sequence[int], batch_idx: int) -> None:
+        """Score whole validation cases as predict would segment them."""
+        self.validation_scores += [self.score(int(index)) for index in batch]
+
+    def on_validation_epoch_end(self) -> None:
+        """The mean over cases; cases without any reference label do not count."""
+        scores = torch.tensor(self.validation_scores, dtype=torch.float64)
+        self.log(VALIDATION_DICE, scores.nanmean().nan_to_num(0.0).float())
+
+    def configure_optimizers(self) -> Any:
+        """One parameter group a learning part; the schedule steps with every batch."""
+        config = self.optimiser_config
+        groups = optimiser_groups(self.network, self.plan, config.learning_rate)
+        optimiser = build_optimiser(groups, config)
+        if config.schedule == "plateau":
+            self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimiser,
+                mode="max" if self.has_validation else "min",
+                factor=config.plateau_factor,
+                patience=config.plateau_patience,
+            )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: rate_factor(config, step, self.total_steps)
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def build_optimiser(groups: list[dict[str, Any]], config: OptimiserConfig) -> torch.optim.Optimizer:
+    """The optimiser of a recipe over parameter groups."""
+    decay = config.weight_decay
+    if config.name == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, weight_decay=decay)
+    kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
+    return kind(groups, lr=config.learning_rate, weight_decay=decay)

@@ -1,0 +1,294 @@
+"""One training from a cohort to a bundle: what the commands train and adapt do."""
+
+import logging
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+import neurograft
+from neurograft.cohorts import Cohort, CohortFingerprint, fingerprint_cohort, require_disjoint
+from neurograft.errors import InputError
+from neurograft.hardware import peak_memory_mib
+from neurograft.models import Bundle, BundleInfo, save_bundle
+from neurograft.networks import UnitNetwork, build_network
+from neurograft.outputs import check_free, staged_directory, write_json, write_text
+from neurograft.recipes.schema import Recipe
+from neurograft.sampling.batches import PatchBatches
+from neurograft.tasks import SegmentationTask
+from neurograft.training.cases import PreparedCase, prepare_cohort, split_validation
+from neurograft.training.fit import FitResult, fit
+from neurograft.transfer import (
+    LoadingReport,
+    NetworkSide,
+    TransferPlan,
+    attach_adapters,
+    load_source,
+    merge_adapters,
+    plan_transfer,
+    require_trainable_outputs,
+    source_anchor,
+)
+
+logger = logging.getLogger(__name__)
+
+CasesProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """Everything that decides a run.
+
+    Attributes:
+        cohort: who to learn from; all its labelled subjects are used.
+        recipe: how.
+        out: directory for the run; the bundle is in its folder ``model``.
+        strategy: how the source is used; ``scratch`` without one.
+        source: the model to start from.
+        label_from: target label -> source label whose output it starts from.
+        seed: of weights, patches and the validation split.
+        allow_shared_subjects: train on people that the source has seen too.
+        overwrite: replace an earlier run.
+    """
+
+    cohort: Cohort
+    recipe: Recipe
+    out: Path
+    strategy: str = "scratch"
+    source: Bundle | None = None
+    label_from: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    allow_shared_subjects: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A network made ready: built, loaded and planned."""
+
+    network: UnitNetwork
+    task: SegmentationTask
+    plan: TransferPlan
+    report: LoadingReport
+
+
+def select_labels(cohort: Cohort, recipe: Recipe) -> Cohort:
+    """The cohort with the labels that the recipe asks for."""
+    if recipe.labels is None:
+        return cohort
+    return cohort.with_labels(cohort.labels.select(recipe.labels))
+
+
+def prepare_transfer(
+    channels: tuple[str, ...],
+    labels: tuple[str, ...],
+    recipe: Recipe,
+    strategy: str,
+    source: Bundle | None,
+    label_from: Mapping[str, str],
+    seed: int,
+) -> Transfer:
+    """Build the target network, copy from the source and settle the plan.
+
+    Raises:
+        InputError: an unknown strategy, one that needs a source and has none, nothing copied, or
+            random outputs that would never be learnt.
+    """
+    task = SegmentationTask(recipe.task, labels)
+    network = build_network(recipe.network, len(channels), len(task.outputs), seed)
+    plan = plan_transfer(strategy, network.units)
+    if plan.copies and source is None:
+        raise InputError(f"strategy {strategy!r} needs a source model", "Pass --source, or use strategy scratch")
+    state = {} if source is None or not plan.copies else source.state
+    origin = source.side if source is not None else NetworkSide((), ())
+    moves = dict(label_from) if plan.copies else {}
+    report = load_source(network, state, plan, NetworkSide(channels, task.outputs), origin, moves)
+    return Transfer(network, task, require_trainable_outputs(plan, report, network), report)
+
+
+def train_model(request: TrainingRequest, progress: CasesProgress | None = None) -> BundleInfo:
+    """Run a training, or continue it, and write its directory.
+
+    The directory holds ``recipe.yaml``, ``loading.tsv``, ``plan.tsv``, ``metrics.csv``,
+    ``tensorboard/``, ``run.json`` and the bundle in ``model/``.
+
+    Args:
+        request: what to do.
+        progress: called with the number of cases read and in all.
+
+    Raises:
+        InputError: anything that the user can mend.
+    """
+    check_free(request.out, request.overwrite)
+    recipe = request.recipe
+    cohort = select_labels(request.cohort, recipe).labelled()
+    if not cohort.cases:
+        raise InputError("no case has a label map, so there is nothing to learn from", "Label some", cohort.source)
+    channels, labels = tuple(cohort.channels), tuple(cohort.labels.names)
+    transfer = prepare_transfer(
+        channels, labels, recipe, request.strategy, request.source, request.label_from, request.seed
+    )
+    fingerprint = fingerprint_cohort(cohort)
+    ancestors = _ancestors(request, transfer.plan, fingerprint)
+    identity = _identity(request, cohort, fingerprint)
+    with staged_directory(request.out, identity, request.overwrite) as folder:
+        write_text(folder / "recipe.yaml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
+        pd.DataFrame(transfer.report.to_records()).to_csv(folder / "loading.tsv", sep="\t", index=False)
+        pd.DataFrame(plan_rows(transfer.plan)).to_csv(folder / "plan.tsv", sep="\t", index=False)
+        for note in transfer.plan.notes:
+            logger.warning(note)
+        start = time.monotonic()
+        training, validation = split_validation(cohort, recipe.validation, request.seed)
+        prepared = prepare_cohort(cohort, recipe.preparation, progress)
+        preparation_seconds = time.monotonic() - start
+        trained = [case for case in prepared if case.example.subject in training]
+        held = [case for case in prepared if case.example.subject in validation]
+        result = _fit_plan(request, transfer, cohort, trained, held, folder) if transfer.plan.trains else None
+        record = _record(request, result, len(training), len(validation), len(prepared), preparation_seconds)
+        info = BundleInfo(
+            name=request.out.resolve().name,
+            units=[(unit.name, unit.role, unit.depth) for unit in transfer.network.units],
+            channels=list(channels),
+            labels=cohort.labels.to_dict(),
+            recipe=recipe,
+            spacing_mm=_median_spacing(prepared),
+            strategy=request.strategy,
+            plan=plan_rows(transfer.plan),
+            parent=_parent(request, transfer.plan),
+            label_from=dict(request.label_from) if transfer.plan.copies else {},
+            loading=transfer.report.counts() if transfer.plan.copies else {},
+            training=record,
+            training_subjects=[*ancestors, fingerprint.to_dict()],
+            versions=library_versions(),
+        )
+        info = save_bundle(folder / "model", info, transfer.network)
+        write_json(folder / "run.json", {"strategy": request.strategy, **record, "notes": list(transfer.plan.notes)})
+        for leftover in ("resume.ckpt", "best.safetensors"):
+            (folder / leftover).unlink(missing_ok=True)
+    return info
+
+
+def plan_rows(plan: TransferPlan) -> list[dict[str, Any]]:
+    """The plan as a table: a row a unit."""
+    return [{"unit": name, **asdict(rule)} for name, rule in plan.rules.items()]
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what decides a result."""
+    names = ("torch", "lightning", "numpy", "scipy", "nibabel", "SimpleITK", "connected-components-3d")
+    return {"neurograft": neurograft.__version__, "python": platform.python_version(), **{n: version(n) for n in names}}
+
+
+def _fit_plan(
+    request: TrainingRequest,
+    transfer: Transfer,
+    cohort: Cohort,
+    trained: list[PreparedCase],
+    held: list[PreparedCase],
+    folder: Path,
+) -> FitResult:
+    recipe = request.recipe
+    anchor = source_anchor(transfer.network, transfer.report) if transfer.plan.l2sp_weight is not None else {}
+    attach_adapters(transfer.network, transfer.plan, request.seed)
+    batches = PatchBatches(
+        [case.example for case in trained],
+        recipe.sampling.model_copy(update={"patch_size": transfer.network.padded_size(recipe.sampling.patch_size)}),
+        recipe.augmentation,
+        mirror_pairs=cohort.labels.mirror_pairs(),
+        seed=request.seed,
+        spacing_mm=_median_spacing(trained),
+        unpaired_sides=cohort.labels.unpaired_sides(),
+        orientation=recipe.preparation.orientation,
+    )
+    _warn_of_padding(trained, batches.sampling.patch_size)
+    if not held:
+        logger.info("no subject is held out for validation: the last weights are kept")
+    title = f"{request.strategy} on {len({case.example.subject for case in trained})} subjects"
+    result = fit(transfer.network, transfer.task, transfer.plan, recipe, batches, held, anchor, folder, title)
+    merge_adapters(transfer.network)
+    return result
+
+
+def _warn_of_padding(cases: list[PreparedCase], patch_size: tuple[int, int, int]) -> None:
+    smaller = [
+        case.example.id
+        for case in cases
+        if any(a < b for a, b in zip(case.example.shape, patch_size, strict=True))
+    ]
+    if smaller:
+        logger.warning(
+            "the patch of %s voxels is larger than %d of %d images (first: %s); these are padded",
+            " x ".join(map(str, patch_size)),
+            len(smaller),
+            len(cases),
+            smaller[0],
+        )
+
+
+def _ancestors(request: TrainingRequest, plan: TransferPlan, fingerprint: CohortFingerprint) -> list[dict[str, Any]]:
+    """Fingerprints of all that the source has learnt from, checked against this cohort."""
+    if request.source is None or not plan.copies:
+        return []
+    known = request.source.info.training_subjects
+    if not request.allow_shared_subjects:
+        for entry in known:
+            require_disjoint(
+                fingerprint, CohortFingerprint.from_dict(entry), "this cohort", "the source model's training subjects"
+            )
+    return known
+
+
+def _identity(request: TrainingRequest, cohort: Cohort, fingerprint: CohortFingerprint) -> dict[str, Any]:
+    return {
+        "recipe": request.recipe.model_dump(mode="json"),
+        "labels": cohort.labels.to_dict(),
+        "subjects": fingerprint.to_dict(),
+        "strategy": request.strategy,
+        "source": request.source.info.weights_sha256 if request.source else None,
+        "label_from": dict(request.label_from),
+        "seed": request.seed,
+        "neurograft": neurograft.__version__,
+    }
+
+
+def _parent(request: TrainingRequest, plan: TransferPlan) -> dict[str, str] | None:
+    if request.source is None or not plan.copies:
+        return None
+    return {"name": request.source.info.name, "weights_sha256": request.source.info.weights_sha256}
+
+
+def _median_spacing(cases: list[PreparedCase]) -> tuple[float, float, float]:
+    x, y, z = (statistics.median(case.spacing_mm[axis] for case in cases) for axis in range(3))
+    return x, y, z
+
+
+def _record(
+    request: TrainingRequest,
+    result: FitResult | None,
+    training: int,
+    validation: int,
+    cases: int,
+    preparation_seconds: float,
+) -> dict[str, Any]:
+    return {
+        "seed": request.seed,
+        "steps": 0 if result is None else result.steps,
+        "seconds": 0.0 if result is None else round(result.seconds, 2),
+        "preparation_seconds": round(preparation_seconds, 2),
+        "kept": "the source's" if result is None else result.kept,
+        "training_subjects": training,
+        "validation_subjects": validation,
+        "cases": cases,
+        "compute": "nothing to train" if result is None else result.plan.compute.describe(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "peak_memory_mib": round(peak_memory_mib()),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }

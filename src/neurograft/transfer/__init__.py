@@ -1,0 +1,42 @@
+"""Transfer: strategies over units, the loading report, adapters, and what learns."""
+
+from neurograft.transfer.adapters import attach_adapters, merge_adapters
+from neurograft.transfer.learning import (
+    frozen_tensor_names,
+    optimiser_groups,
+    parameter_parts,
+    set_learning,
+    source_pull,
+)
+from neurograft.transfer.loading import (
+    LoadingReport,
+    NetworkSide,
+    TensorRow,
+    load_source,
+    output_names,
+    require_trainable_outputs,
+    source_anchor,
+)
+from neurograft.transfer.rules import TransferPlan, UnitRule
+from neurograft.transfer.strategies import STRATEGIES, plan_transfer
+
+__all__ = [
+    "STRATEGIES",
+    "LoadingReport",
+    "NetworkSide",
+    "TensorRow",
+    "TransferPlan",
+    "UnitRule",
+    "attach_adapters",
+    "frozen_tensor_names",
+    "load_source",
+    "merge_adapters",
+    "optimiser_groups",
+    "output_names",
+    "parameter_parts",
+    "plan_transfer",
+    "require_trainable_outputs",
+    "set_learning",
+    "source_anchor",
+    "source_pull",
+]

@@ -1,0 +1,225 @@
+"""Copying weights from a source network, never silently: a report with a row for each tensor."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from neurograft.errors import InputError
+from neurograft.networks import UnitNetwork, unit_of
+from neurograft.transfer.rules import TransferPlan
+
+Action = Literal["copied", "adapted", "transplanted", "reset", "skipped"]
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class TensorRow:
+    """What happened to one tensor, and why. Shapes are empty on the side that lacks it."""
+
+    tensor: str
+    unit: str
+    action: Action
+    why: str
+    source_shape: tuple[int, ...]
+    target_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LoadingReport:
+    """A row for each tensor of target and source, in the target's order.
+
+    Attributes:
+        rows: one a tensor.
+        fresh_outputs: names of head rows that start from random weights.
+    """
+
+    rows: tuple[TensorRow, ...]
+    fresh_outputs: tuple[str, ...]
+
+    def counts(self) -> dict[str, int]:
+        """Tensors by action."""
+        actions: tuple[Action, ...] = ("copied", "adapted", "transplanted", "reset", "skipped")
+        return {action: sum(row.action == action for row in self.rows) for action in actions}
+
+    def to_records(self) -> list[dict[str, object]]:
+        """The rows as plain data."""
+        return [asdict(row) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class NetworkSide:
+    """What names the ends of a network: its input channels and its output rows, in order."""
+
+    channels: Sequence[str]
+    outputs: Sequence[str]
+
+
+def output_names(labels: Sequence[str], output: Literal["softmax", "sigmoid"]) -> tuple[str, ...]:
+    """Names of a head's rows: the labels, after background for a softmax."""
+    return (BACKGROUND, *labels) if output == "softmax" else tuple(labels)
+
+
+def load_source(
+    target: UnitNetwork,
+    source_state: Mapping[str, Tensor],
+    plan: TransferPlan,
+    target_side: NetworkSide,
+    source_side: NetworkSide,
+    label_from: Mapping[str, str] | None = None,
+) -> LoadingReport:
+    """Copy a source's weights into `target`, in place, by the plan's rules.
+
+    A tensor of the same name and shape is copied. The first convolution is adapted to the input
+    channels: by name where both sides name the same ones, else the mean over the source's,
+    repeated, and scaled so that the same signal in every channel gives the same response. Rows
+    of a head move by label name; rows without a counterpart keep their random start.
+
+    Args:
+        target: the new network; keeps its own weights wherever nothing is copied.
+        source_state: the source's state dict.
+        plan: which units are reset; with ``plan.copies`` false nothing is copied.
+        target_side: channels and output names of the target.
+        source_side: channels and output names of the source.
+        label_from: target output name -> source output name whose row it starts from.
+
+    Raises:
+        InputError: nothing could be copied; or `label_from` names an unknown label.
+    """
+    start = _start_of_rows(target_side, source_side, label_from or {})
+    rows: list[TensorRow] = []
+    action: Action
+    fresh: set[str] = set()
+    state = target.state_dict()
+    for name, tensor in state.items():
+        unit = unit_of(name)
+        is_head = unit in target.head_names
+        source = source_state.get(name)
+        if not plan.copies:
+            action, why = "reset", "strategy copies nothing"
+        elif plan.rules[unit].reset:
+            action, why = "reset", f"strategy resets {unit}"
+        elif source is None:
+            action, why = "reset", "not in the source"
+        elif is_head:
+            action, why = _copy_head(tensor, source, target_side, source_side, start)
+        elif name in target.stem_weights:
+            action, why = _copy_stem(tensor, source, target_side, source_side)
+        else:
+            action, why = _copy_same(tensor, source)
+        if is_head:
+            fresh |= set(_fresh_rows(action, target_side, start))
+        rows.append(TensorRow(name, unit, action, why, _shape(source), _shape(tensor)))
+    for name, tensor in source_state.items():
+        if name not in state:
+            rows.append(TensorRow(name, unit_of(name), "skipped", "not in the target network", _shape(tensor), ()))
+    target.load_state_dict(state)
+    report = LoadingReport(tuple(rows), tuple(name for name in target_side.outputs if name in fresh))
+    if plan.copies and not any(row.action in ("copied", "adapted", "transplanted") for row in rows):
+        raise InputError(
+            "no tensor of the source fits the target network, so nothing would be transferred",
+            "Use the source's own network section, or strategy scratch",
+        )
+    return report
+
+
+def _copy_same(tensor: Tensor, source: Tensor) -> tuple[Action, str]:
+    if source.shape != tensor.shape:
+        return "reset", "shapes differ"
+    tensor.copy_(source)
+    return "copied", ""
+
+
+def _copy_stem(tensor: Tensor, source: Tensor, target: NetworkSide, origin: NetworkSide) -> tuple[Action, str]:
+    if source.shape[:1] + source.shape[2:] != tensor.shape[:1] + tensor.shape[2:]:
+        return "reset", "shapes differ beyond the number of channels"
+    if list(target.channels) == list(origin.channels):
+        return _copy_same(tensor, source)
+    if set(target.channels) == set(origin.channels):
+        order = [list(origin.channels).index(channel) for channel in target.channels]
+        tensor.copy_(source[:, order])
+        return "adapted", f"channels reordered by name to {', '.join(target.channels)}"
+    if len(target.channels) == len(origin.channels):
+        tensor.copy_(source)
+        return "copied", f"channels by position: {', '.join(origin.channels)} -> {', '.join(target.channels)}"
+    scale = len(origin.channels) / len(target.channels)
+    tensor.copy_(source.mean(dim=1, keepdim=True).expand_as(tensor) * scale)
+    how = "averaged" if len(target.channels) == 1 else "averaged and repeated"
+    return "adapted", f"{len(origin.channels)} channels {how} to {len(target.channels)}"
+
+
+def _copy_head(
+    tensor: Tensor,
+    source: Tensor,
+    target: NetworkSide,
+    origin: NetworkSide,
+    start: Mapping[str, str | None],
+) -> tuple[Action, str]:
+    fits = tensor.shape[1:] == source.shape[1:] and tensor.shape[0] == len(target.outputs)
+    if not fits or source.shape[0] != len(origin.outputs):
+        return "reset", "shapes differ beyond the number of labels"
+    if all(name is None for name in start.values()):
+        return "reset", f"no label in common (source: {', '.join(origin.outputs)})"
+    for row, name in enumerate(target.outputs):
+        found = start[name]
+        if found is not None:
+            tensor[row].copy_(source[list(origin.outputs).index(found)])
+    if list(start.items()) == [(name, name) for name in origin.outputs]:
+        return "copied", ""
+    moves = [name if found == name else f"{found} -> {name}" for name, found in start.items() if found is not None]
+    random = [name for name, found in start.items() if found is None]
+    return "transplanted", f"rows {', '.join(moves)}" + (f"; random start: {', '.join(random)}" if random else "")
+
+
+def _start_of_rows(
+    target: NetworkSide, origin: NetworkSide, label_from: Mapping[str, str]
+) -> dict[str, str | None]:
+    for name, found in label_from.items():
+        if name not in target.outputs:
+            raise InputError(f"the target has no label {name!r}", f"Target labels: {', '.join(target.outputs)}")
+        if found not in origin.outputs:
+            raise InputError(f"the source has no label {found!r}", f"Source labels: {', '.join(origin.outputs)}")
+    return {
+        name: label_from.get(name, name if name in origin.outputs else None) for name in target.outputs
+    }
+
+
+def _fresh_rows(action: Action, target: NetworkSide, start: Mapping[str, str | None]) -> list[str]:
+    if action == "reset":
+        return list(target.outputs)
+    return [name for name in target.outputs if start[name] is None]
+
+
+def _shape(tensor: Tensor | None) -> tuple[int, ...]:
+    return () if tensor is None else tuple(tensor.shape)
+
+
+def require_trainable_outputs(plan: TransferPlan, report: LoadingReport, network: UnitNetwork) -> TransferPlan:
+    """See to it that output rows which start from random weights will be learnt.
+
+    Returns:
+        The plan, with the heads freed and a note where the strategy would have frozen them.
+
+    Raises:
+        InputError: the plan trains nothing, so that a random row would be used as it is.
+    """
+    if not report.fresh_outputs:
+        return plan
+    names = ", ".join(report.fresh_outputs)
+    if not plan.trains:
+        raise InputError(
+            f"the source has no output for {names}, and strategy {plan.strategy} learns nothing",
+            "Name the source label to use with --label-from TARGET=SOURCE, or choose a strategy that learns",
+        )
+    for head in network.head_names:
+        rule = plan.rules[head]
+        if rule.learning_rate_scale == 0 or rule.release > 0:
+            plan = plan.freeing(head, f"{head} learns although the strategy freezes it: {names} start from random")
+    return plan
+
+
+def source_anchor(network: UnitNetwork, report: LoadingReport) -> dict[str, Tensor]:
+    """Copies of the parameters that came from the source whole, for a pull towards them."""
+    kept = {row.tensor for row in report.rows if row.action in ("copied", "adapted")}
+    return {name: p.detach().clone() for name, p in network.named_parameters() if name in kept}

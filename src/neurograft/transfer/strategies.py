@@ -1,0 +1,243 @@
+"""Strategies: from a name such as ``freeze(up2)`` to a rule for each unit of a network."""
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import yaml
+
+from neurograft.errors import InputError
+from neurograft.networks import Unit
+from neurograft.transfer.rules import FREE, FROZEN, TransferPlan, UnitRule
+
+Units = Sequence[Unit]
+Rules = dict[str, UnitRule]
+
+UNIT_ALIASES = {"out": "head"}
+
+
+def scratch(units: Units) -> TransferPlan:
+    """Nothing copied, everything trained: the twin that every adapted model is compared with."""
+    return TransferPlan("scratch", {unit.name: FREE for unit in units}, copies=False)
+
+
+def none(units: Units) -> TransferPlan:
+    """The source as it is."""
+    return TransferPlan("none", {unit.name: FROZEN for unit in units})
+
+
+def full(units: Units) -> TransferPlan:
+    """Everything copied, everything trained."""
+    return TransferPlan("full", {unit.name: FREE for unit in units})
+
+
+def freeze(units: Units, frontier: str) -> TransferPlan:
+    """Train from the output back to `frontier`, freeze the rest (P1, family ``freeze``)."""
+    reached = _reached(units, frontier)
+    return TransferPlan("freeze", {u.name: FREE if u.name in reached else FROZEN for u in units})
+
+
+def decay(units: Units, frontier: str, scale: float = 0.1) -> TransferPlan:
+    """Train from the output back to `frontier`, the rest at `scale` of the rate (P1, ``decay``)."""
+    if not 0 < scale <= 1:
+        raise InputError(f"decay's scale must lie in (0, 1], got {scale}", "Give for example scale=0.1")
+    reached = _reached(units, frontier)
+    slow = UnitRule(learning_rate_scale=scale)
+    return TransferPlan("decay", {u.name: FREE if u.name in reached else slow for u in units})
+
+
+def decay_only(units: Units, unit: str, scale: float = 0.1) -> TransferPlan:
+    """Only `unit` at a tenth of the rate, or all with ``whole``: P1's ``decay_down1``, ``decay_whole``.
+
+    The figure of P1 that defined these names is lost; this is reading B of the two that its text
+    allows. `decay` names its frontier explicitly.
+    """
+    slow = UnitRule(learning_rate_scale=scale)
+    if unit == "whole":
+        return TransferPlan("decay_whole", {u.name: slow for u in units})
+    name = _unit_name(units, unit)
+    return TransferPlan(f"decay_{name}", {u.name: slow if u.name == name else FREE for u in units})
+
+
+def shallow(units: Units) -> TransferPlan:
+    """Train the bottleneck, the units one level above it, and the side units (P3)."""
+    return _inside_out("shallow", units, levels=1)
+
+
+def medium(units: Units) -> TransferPlan:
+    """As `shallow`, one level further out on both sides (P3)."""
+    return _inside_out("medium", units, levels=2)
+
+
+def deep(units: Units) -> TransferPlan:
+    """Train all but the units at full resolution (P3)."""
+    return _inside_out("deep", units, levels=_bottleneck_depth(units) - 1)
+
+
+def reset_head(units: Units) -> TransferPlan:
+    """Copy all but the outputs, train everything (P2)."""
+    rules = {u.name: UnitRule(reset=True) if u.role == "head" else FREE for u in units}
+    return TransferPlan("reset_head", rules)
+
+
+def encoder_only(units: Units) -> TransferPlan:
+    """Copy encoder and bottleneck, start the decoder at random, train everything (P4)."""
+    kept = ("encoder", "bottleneck")
+    return TransferPlan("encoder_only", {u.name: FREE if u.role in kept else UnitRule(reset=True) for u in units})
+
+
+def first_layers(units: Units, count: int = 2) -> TransferPlan:
+    """Free the first `count` units and all norms, freeze the rest: for a new scanner.
+
+    Reference:
+        Shirokikh, Zakazov, Chernyavskiy, Fedulova, Belyaev 2020, "First U-Net layers contain
+        more domain specific information than the last ones".
+    """
+    if not 1 <= count <= len(units):
+        raise InputError(f"first_layers takes 1 to {len(units)} units here, got {count}", "Give first_layers(2)")
+    rest = UnitRule(learning_rate_scale=0.0, norm="train")
+    return TransferPlan("first_layers", {u.name: FREE if i < count else rest for i, u in enumerate(units)})
+
+
+def discriminative(units: Units, decay: float = 0.7) -> TransferPlan:
+    """Learning rate falling by the factor `decay` with each unit from the output to the input.
+
+    Reference:
+        Howard and Ruder 2018, ULMFiT, section 3.2 (there the factor is 1/2.6 a layer).
+    """
+    if not 0 < decay <= 1:
+        raise InputError(f"discriminative's decay must lie in (0, 1], got {decay}", "Give for example 0.7")
+    rules = {u.name: UnitRule(learning_rate_scale=decay**steps) for steps, u in enumerate(reversed(units))}
+    return TransferPlan("discriminative", {u.name: rules[u.name] for u in units})
+
+
+def gradual(units: Units, until: float = 0.5) -> TransferPlan:
+    """Free the units one by one from the output, the last after the share `until` of the budget.
+
+    Reference:
+        Howard and Ruder 2018, ULMFiT, section 3.3.
+    """
+    if not 0 < until < 1:
+        raise InputError(f"gradual's argument must lie between 0 and 1, got {until}", "Give for example 0.5")
+    last = len(units) - 1
+    rules = {u.name: UnitRule(release=until * steps / last) for steps, u in enumerate(reversed(units))}
+    return TransferPlan("gradual", {u.name: rules[u.name] for u in units})
+
+
+def lora(units: Units, rank: int = 4) -> TransferPlan:
+    """Low-rank adapters on the convolutions of all units but the head, which trains whole.
+
+    Reference:
+        Hu et al. 2022, LoRA, section 4.1; a convolution's kernel is read as a matrix of
+        its output channels against the rest.
+    """
+    if rank < 1:
+        raise InputError(f"lora's rank must be at least 1, got {rank}", "Give for example lora(4)")
+    return TransferPlan("lora", {u.name: FREE if u.role == "head" else FROZEN for u in units}, lora_rank=rank)
+
+
+def l2sp(units: Units, weight: float = 0.01) -> TransferPlan:
+    """Everything trained, with a pull of strength `weight` towards the source weights.
+
+    Reference:
+        Li, Grandvalet, Davoine 2018, "Explicit inductive bias for transfer learning", eq. 2.
+    """
+    if weight <= 0:
+        raise InputError(f"l2sp's weight must be positive, got {weight}", "Give for example l2sp(0.01)")
+    return TransferPlan("l2sp", {u.name: FREE for u in units}, l2sp_weight=weight)
+
+
+STRATEGIES: dict[str, Callable[..., TransferPlan]] = {
+    "scratch": scratch,
+    "none": none,
+    "full": full,
+    "freeze": freeze,
+    "decay": decay,
+    "shallow": shallow,
+    "medium": medium,
+    "deep": deep,
+    "reset_head": reset_head,
+    "encoder_only": encoder_only,
+    "first_layers": first_layers,
+    "discriminative": discriminative,
+    "gradual": gradual,
+    "lora": lora,
+    "l2sp": l2sp,
+}
+
+
+def plan_transfer(strategy: str, units: Units) -> TransferPlan:
+    """Apply a strategy, given as text, to a network's units.
+
+    Args:
+        strategy: a name of `STRATEGIES` with arguments in brackets, such as ``full``,
+            ``freeze(up2)``, ``decay(down1, scale=0.1)``; or ``decay_<unit>``, ``decay_whole``.
+        units: the network's units, input to output.
+
+    Raises:
+        InputError: unknown strategy (the nearest is suggested), unknown unit, wrong arguments.
+
+    Example:
+        >>> from neurograft.networks.unet3d import UNet3d
+        >>> plan = plan_transfer("freeze(up3)", UNet3d(1, 1).units)
+        >>> [name for name, rule in plan.rules.items() if rule.learns]
+        ['up3', 'head']
+    """
+    match = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", strategy)
+    name, text = (match.group(1), match.group(2)) if match else (strategy, None)
+    if name.startswith("decay_") and text is None:
+        plan = decay_only(units, name.removeprefix("decay_"))
+    elif name not in STRATEGIES:
+        near = difflib.get_close_matches(name, STRATEGIES, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"unknown strategy {strategy!r}", f"{hint}Strategies: {', '.join(STRATEGIES)}")
+    else:
+        plan = _call(name, text, units)
+    return TransferPlan(strategy.strip(), plan.rules, plan.copies, plan.lora_rank, plan.l2sp_weight)
+
+
+def _call(name: str, text: str | None, units: Units) -> TransferPlan:
+    positional: list[Any] = []
+    named: dict[str, Any] = {}
+    for part in (text or "").split(","):
+        key, equals, value = part.partition("=")
+        if equals:
+            named[key.strip()] = yaml.safe_load(value)
+        elif part.strip():
+            positional.append(yaml.safe_load(part))
+    try:
+        return STRATEGIES[name](units, *positional, **named)
+    except TypeError as error:
+        reason = str(error).removeprefix(f"{name}() ")
+        mend = f"Frontiers here: {', '.join(unit.name for unit in units)}" if name in ("freeze", "decay") else (
+            "See the strategies in the reference"
+        )
+        raise InputError(f"strategy {name}({text or ''}): {reason}", mend) from error
+
+
+def _unit_name(units: Units, name: str) -> str:
+    wanted = UNIT_ALIASES.get(str(name), str(name))
+    names = [unit.name for unit in units]
+    if wanted not in names:
+        near = difflib.get_close_matches(wanted, names, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"the network has no unit {name!r}", f"{hint}Units, input to output: {', '.join(names)}")
+    return wanted
+
+
+def _reached(units: Units, frontier: str) -> set[str]:
+    """Units from the output back to and including the frontier; side units count as reached."""
+    name = _unit_name(units, frontier)
+    index = next(i for i, unit in enumerate(units) if unit.name == name)
+    return {unit.name for unit in units[index:]} | {unit.name for unit in units if unit.role == "side"}
+
+
+def _bottleneck_depth(units: Units) -> int:
+    return next(unit.depth for unit in units if unit.role == "bottleneck")
+
+
+def _inside_out(name: str, units: Units, levels: int) -> TransferPlan:
+    outermost = max(1, _bottleneck_depth(units) - levels)
+    rules = {u.name: FREE if u.role == "side" or u.depth >= outermost else FROZEN for u in units}
+    return TransferPlan(name, rules)

@@ -1,0 +1,88 @@
+"""Bootstrap over subjects, against scipy and against a slow version."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap
+
+from neurograft.evaluation.intervals import paired_subject_bootstrap, subject_bootstrap
+
+VALUES = np.random.default_rng(3).normal(0.8, 0.1, size=25)
+ONE_CASE_EACH = {f"s{number:02d}": [float(value)] for number, value in enumerate(VALUES)}
+
+
+@pytest.mark.parametrize("statistic", [np.mean, np.median])
+@pytest.mark.parametrize("level", [0.95, 0.8])
+def test_equals_scipy_with_one_case_a_subject(statistic: object, level: float) -> None:
+    expected = bootstrap(
+        (VALUES,), statistic, confidence_level=level, n_resamples=20_000, method="percentile", rng=1
+    ).confidence_interval
+    low, high = subject_bootstrap(ONE_CASE_EACH, statistic, level, draws=20_000, seed=2)  # type: ignore[arg-type]
+    assert (low, high) == pytest.approx(tuple(expected), abs=2e-3)
+
+
+def test_two_identical_scans_of_a_person_add_no_certainty() -> None:
+    doubled = {subject: values * 2 for subject, values in ONE_CASE_EACH.items()}
+    assert subject_bootstrap(doubled) == pytest.approx(subject_bootstrap(ONE_CASE_EACH))
+
+
+@pytest.mark.parametrize("statistic", [np.mean, np.median])
+def test_uneven_numbers_of_cases_equal_slow_version(statistic: object) -> None:
+    cases = {"b": [0.1, 0.2, 0.9], "a": [0.5], "c": [0.7, 0.8]}
+    groups = [cases[subject] for subject in sorted(cases)]
+    drawn = np.random.default_rng(5).integers(3, size=(400, 3))
+    estimates = [statistic([value for subject in row for value in groups[subject]]) for row in drawn]  # type: ignore[operator]
+    result = subject_bootstrap(cases, statistic, draws=400, seed=5)  # type: ignore[arg-type]
+    assert result == pytest.approx(tuple(np.percentile(estimates, [2.5, 97.5])))
+
+
+def test_reproducible_and_independent_of_order() -> None:
+    turned = dict(reversed(ONE_CASE_EACH.items()))
+    assert subject_bootstrap(ONE_CASE_EACH, seed=4) == subject_bootstrap(turned, seed=4)
+    assert subject_bootstrap(ONE_CASE_EACH, seed=4) != subject_bootstrap(ONE_CASE_EACH, seed=5)
+
+
+def test_undefined_cases_are_left_out() -> None:
+    with_gaps = ONE_CASE_EACH | {"s00": [*ONE_CASE_EACH["s00"], math.nan], "s99": [math.nan]}
+    assert subject_bootstrap(with_gaps) == subject_bootstrap(ONE_CASE_EACH)
+
+
+@pytest.mark.parametrize("values", [{}, {"a": [0.5, 0.7]}, {"a": [0.5], "b": [math.nan]}])
+def test_no_interval_from_one_subject(values: dict[str, list[float]]) -> None:
+    assert all(map(math.isnan, subject_bootstrap(values)))
+
+
+def test_constant_values_give_a_point() -> None:
+    assert subject_bootstrap({"a": [0.5], "b": [0.5]}) == (0.5, 0.5)
+
+
+def test_coverage_is_near_its_level() -> None:
+    generator = np.random.default_rng(0)
+    hits = 0
+    for _ in range(300):
+        sample = {str(number): [value] for number, value in enumerate(generator.normal(size=40))}
+        low, high = subject_bootstrap(sample, draws=300)
+        hits += low <= 0 <= high
+    assert 0.89 < hits / 300 < 0.98
+
+
+def test_paired_difference() -> None:
+    better = {subject: [value + 0.05 for value in values] for subject, values in ONE_CASE_EACH.items()}
+    assert paired_subject_bootstrap(better, ONE_CASE_EACH) == pytest.approx((0.05, 0.05))
+    noisy = {
+        subject: [values[0] + shift] for (subject, values), shift in zip(ONE_CASE_EACH.items(), VALUES, strict=True)
+    }
+    assert paired_subject_bootstrap(noisy, ONE_CASE_EACH) == pytest.approx(subject_bootstrap(ONE_CASE_EACH))
+
+
+def test_unpaired_input_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"unpaired: \['b'\]"):
+        paired_subject_bootstrap({"a": [1.0], "b": [1.0]}, {"a": [1.0]})
+    with pytest.raises(ValueError, match=r"uneven subjects: \['a'\]"):
+        paired_subject_bootstrap({"a": [1.0, 2.0]}, {"a": [1.0]})
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(ValueError, match="95"):
+        subject_bootstrap(ONE_CASE_EACH, level=95)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurograft.imaging.cropping import Box, centred_box, crop, nonzero_box, pad_or_crop, paste
+
+
+def test_nonzero_box_over_all_channels() -> None:
+    data = np.zeros((2, 6, 7, 8))
+    data[0, 1, 2, 3] = -1
+    data[1, 4, 2, 5] = 2
+    assert nonzero_box(data) == Box((1, 2, 3), (5, 3, 6))
+    assert nonzero_box(data, margin=2) == Box((0, 0, 1), (6, 5, 8))
+    assert nonzero_box(data[0]) == Box((1, 2, 3), (2, 3, 4))
+
+
+def test_an_empty_volume_keeps_all() -> None:
+    assert nonzero_box(np.zeros((1, 3, 4, 5))) == Box((0, 0, 0), (3, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("centre", "size", "start"),
+    [
+        ((5, 5, 5), (3, 3, 3), (4, 4, 4)),
+        ((5, 5, 5), (4, 4, 4), (4, 4, 4)),
+        ((4.5, 4.5, 4.5), (4, 4, 4), (3, 3, 3)),
+        ((0, 9, 5), (4, 4, 1), (0, 6, 5)),
+        ((0, 0, 0), (10, 12, 13), (0, -1, -1)),
+    ],
+)
+def test_centred_box(centre: tuple, size: tuple, start: tuple) -> None:
+    box = centred_box((10, 10, 10), centre, size)
+    assert box.start == start
+    assert box.size == size
+
+
+def test_crop_fills_what_lies_beyond() -> None:
+    data = np.arange(8).reshape(2, 2, 2)
+    cut = crop(data, Box((-1, 0, 1), (2, 2, 3)), fill=9)
+    assert cut.shape == (3, 2, 2)
+    assert (cut[0] == 9).all()
+    assert (cut[..., 1] == 9).all()
+    assert cut[1:, :, 0].tolist() == [[1, 3], [5, 7]]
+
+
+def test_crop_gives_a_copy() -> None:
+    data = np.zeros((3, 3, 3))
+    crop(data, Box.whole((3, 3, 3)))[:] = 1
+    assert not data.any()
+
+
+def test_a_box_wholly_outside_is_all_fill() -> None:
+    cut = crop(np.ones((2, 2, 2)), Box((5, -4, 0), (7, -2, 2)), fill=3)
+    assert (cut == 3).all()
+    assert (paste(cut, Box((5, -4, 0), (7, -2, 2)), (2, 2, 2), fill=1) == 1).all()
+
+
+def test_paste_refuses_another_size() -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        paste(np.ones((2, 2, 2)), Box((0, 0, 0), (2, 2, 3)), (4, 4, 4))
+
+
+sizes = st.tuples(*[st.integers(1, 6)] * 3)
+
+
+@given(shape=sizes, size=sizes, channels=st.integers(1, 2))
+def test_paste_undoes_pad_or_crop(shape: tuple, size: tuple, channels: int) -> None:
+    data = np.arange(1, channels * np.prod(shape) + 1).reshape(channels, *shape)
+    changed, box = pad_or_crop(data, size, fill=-1)
+    assert changed.shape == (channels, *size)
+    back = paste(changed, box, shape)
+    kept = back != 0
+    np.testing.assert_array_equal(back[kept], data[kept])
+    # All that the box shows comes back.
+    assert kept.sum() == channels * np.prod(np.minimum(shape, size))
+    np.testing.assert_array_equal(crop(back, box, fill=-1), changed)
