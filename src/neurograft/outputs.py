@@ -7,6 +7,7 @@ a directory is only ever replaced when neurograft made it.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from neurograft.errors import InputError
 
 MARKER = ".neurograft.json"
 """File in every directory made here: the fingerprint of the request that made it."""
+
+_TEMPORARY = re.compile(r"\.\d+\.partial\..+")
 
 
 @contextmanager
@@ -60,32 +63,32 @@ def staged_directory(final: Path, fingerprint: dict[str, Any], overwrite: bool =
         overwrite: replace an earlier result, or an unfinished one with another fingerprint.
 
     Raises:
-        InputError: `final` exists and may not be replaced, or an unfinished run with other
-            settings is in the way.
+        InputError: `final` exists and may not be replaced, an unfinished run with other settings
+            is in the way, or no directory can be made there.
     """
-    final = Path(os.path.abspath(final))
+    final = final.resolve()
     check_free(final, overwrite)
     working = final.with_name(f".{final.name}.partial")
     fingerprint = json.loads(json.dumps(fingerprint))
     if working.exists():
-        found = _marker(working)
-        if found != fingerprint:
-            if not overwrite:
-                raise InputError(
-                    f"an unfinished run with other settings lies in {working}{_difference(found, fingerprint)}",
-                    "Repeat the earlier command to resume it, or pass --overwrite to discard it",
-                    final,
-                )
-            shutil.rmtree(working)
-    working.mkdir(parents=True, exist_ok=True)
-    write_json(working / MARKER, fingerprint)
+        _clear_working(working, final, fingerprint, overwrite)
+    try:
+        working.mkdir(parents=True, exist_ok=True)
+        write_json(working / MARKER, fingerprint)
+    except OSError as error:
+        raise InputError(f"the output cannot be made: {error.strerror}", "Choose another --out", final) from error
     yield working
+    # Somebody may have put files there in the meantime.
+    check_free(final, overwrite)
+    discarded = final.with_name(f".{final.name}.discarded")
+    if (discarded / MARKER).is_file():
+        shutil.rmtree(discarded)
     if final.exists():
-        if any(final.iterdir()):
-            shutil.rmtree(final)
-        else:
-            final.rmdir()
+        # Moved first and deleted last, so that a kill never leaves half of the old result in the way.
+        os.replace(final, discarded)
     os.replace(working, final)
+    if discarded.exists():
+        shutil.rmtree(discarded)
 
 
 def check_free(final: Path, overwrite: bool = False) -> None:
@@ -94,6 +97,8 @@ def check_free(final: Path, overwrite: bool = False) -> None:
         return
     if not final.is_dir():
         raise InputError("the output must be a directory, but a file has this name", "Choose another --out", final)
+    if os.path.ismount(final):
+        raise InputError("the output is a mount point, which cannot be replaced", "Choose a directory in it", final)
     if not any(final.iterdir()):
         return
     if not overwrite:
@@ -102,6 +107,31 @@ def check_free(final: Path, overwrite: bool = False) -> None:
         raise InputError(
             "the output holds files that neurograft did not make", "Choose another --out; it is not replaced", final
         )
+
+
+def _clear_working(working: Path, final: Path, fingerprint: dict[str, Any], overwrite: bool) -> None:
+    """Make an earlier working directory usable, or refuse."""
+    found = _marker(working)
+    entries = list(working.iterdir()) if working.is_dir() else [working]
+    if found is None and not all(_TEMPORARY.fullmatch(entry.name) for entry in entries):
+        raise InputError(
+            f"{working} is needed to work in, and holds files that neurograft did not make",
+            "Move them, or choose another --out",
+            final,
+        )
+    if found is not None and found != fingerprint:
+        if not overwrite:
+            raise InputError(
+                f"an unfinished run with other settings lies in {working}{_difference(found, fingerprint)}",
+                "Repeat the earlier command to resume it, or pass --overwrite to discard it",
+                final,
+            )
+        shutil.rmtree(working)
+        return
+    # A kill in the middle of a write leaves its temporary file, which nobody will finish.
+    for entry in list(working.rglob(".*.partial.*")):
+        if _TEMPORARY.fullmatch(entry.name) and entry.is_file():
+            entry.unlink()
 
 
 def _marker(working: Path) -> Any:

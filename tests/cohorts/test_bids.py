@@ -13,7 +13,10 @@ def dataset(tmp_path, save):
     """Lay out a BIDS dataset from file names; those of label maps hold values 1 and 5."""
 
     def lay_out(*names, participants=None):
-        for folder in {tmp_path, *(tmp_path / "/".join(name.split("/")[:2]) for name in names if "derivatives" in name)}:
+        for folder in {
+            tmp_path,
+            *(tmp_path / "/".join(name.split("/")[:2]) for name in names if "derivatives" in name),
+        }:
             folder.mkdir(parents=True, exist_ok=True)
             description = {"Name": folder.name, "BIDSVersion": "1.10.0"}
             (folder / "dataset_description.json").write_text(json.dumps(description))

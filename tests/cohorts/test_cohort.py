@@ -9,7 +9,9 @@ from neurograft.imaging.labels import LabelTable
 
 def make_case(subject, session=None, label=True, state="dense"):
     case_id = f"{subject}_{session}" if session else subject
-    return Case(case_id, subject, session, {"image": Path("i.nii")}, Path("l.nii") if label else None, label_state=state)
+    return Case(
+        case_id, subject, session, {"image": Path("i.nii")}, Path("l.nii") if label else None, label_state=state
+    )
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from neurograft.cohorts.fingerprints import (
 )
 from neurograft.cohorts.leakage import Overlap, SharedSubject, require_disjoint, shared_with
 from neurograft.cohorts.opening import open_cohort
+from neurograft.cohorts.scans import open_scans
 from neurograft.cohorts.splits import hold_out, k_folds, nested_subsets, repeated_subsets
 from neurograft.cohorts.table import read_table
 
@@ -39,6 +40,7 @@ __all__ = [
     "k_folds",
     "nested_subsets",
     "open_cohort",
+    "open_scans",
     "read_bids",
     "read_decathlon",
     "read_table",

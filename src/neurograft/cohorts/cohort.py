@@ -75,7 +75,7 @@ class Cohort:
 
     name: str
     source: Path
-    kind: Literal["table", "bids", "decathlon"]
+    kind: Literal["table", "bids", "decathlon", "files"]
     channels: tuple[str, ...]
     labels: LabelTable
     cases: tuple[Case, ...]

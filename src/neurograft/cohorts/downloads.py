@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from neurograft.errors import InputError
+from neurograft.outputs import cache_folder
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def fetch_msd_hippocampus(
     Reference:
         Antonelli et al. 2022, The Medical Segmentation Decathlon, Nature Communications 13:4128.
     """
-    cache = Path(cache_dir) if cache_dir is not None else CACHE()
+    cache = Path(cache_dir) if cache_dir is not None else cache_folder()
     folder = cache / f"Task04_Hippocampus-{md5[:8]}"
     if (folder / "dataset.json").is_file():
         return folder

@@ -134,7 +134,7 @@ def first_image(case: Case) -> Path:
 
 
 def signature(data: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Local contrast of a coarse copy of an image: blind to intensity scale, noise and voxel size.
+    """Local contrast of a coarse copy of an image, which hardly feels intensity scale, noise and resampling.
 
     The box around everything above a tenth of the intensity range is averaged into
     12 x 12 x 12 blocks; the mean of each block's 3 x 3 x 3 neighbourhood is taken away, which

@@ -49,7 +49,7 @@ def read_table(path: Path | str, name: str | None = None, label_table: Path | st
     ids = _case_ids(frame, list(channel_columns.values()), path)
     known = {"subject", *_OPTIONAL, *channel_columns.values()}
     cases = []
-    for number, (case_id, row) in enumerate(zip(ids, frame.to_dict("records"), strict=True), start=2):
+    for number, case_id, row in zip(frame.index, ids, frame.to_dict("records"), strict=True):
         files = {column: _file(row.get(column, ""), path) for column in _OPTIONAL_FILES}
         state = parse_label_state(
             row.get("label_state", ""), labels.names, files["label"] is not None, path, f"row {number}"
@@ -79,14 +79,17 @@ def _read_cells(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError("no such cohort table", "Check the path", path)
     try:
-        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        frame = pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig"
+        )
     except (UnicodeDecodeError, ValueError, OSError) as error:
         raise InputError(f"not a readable table: {' '.join(str(error).split())}", mend, path) from error
     if not isinstance(frame.index, pd.RangeIndex):
         raise InputError("rows have more cells than the header", mend, path)
     frame.columns = [str(column).strip() for column in frame.columns]
     frame = frame.fillna("").map(lambda cell: "" if cell.strip().casefold() in MISSING_CELLS else cell.strip())
-    frame = frame[(frame != "").any(axis=1)].reset_index(drop=True)
+    frame = frame[(frame != "").any(axis=1)]
+    frame.index += 2  # now the line in the file, which messages call the row
     if "subject" not in frame:
         columns = list(frame.columns)
         near = difflib.get_close_matches("subject", columns, n=1, cutoff=0.5)
@@ -97,13 +100,15 @@ def _read_cells(path: Path) -> pd.DataFrame:
         raise InputError("column 'subject' is missing", mend, path)
     if frame.empty:
         raise InputError("the table holds no cases", "Add a row for each scan", path)
-    for position, subject in enumerate(frame["subject"]):
-        if not subject or "/" in subject or "\\" in subject:
-            raise InputError(
-                f"row {position + 2}: {subject!r} cannot be a subject's identifier",
-                "Give an identifier without slashes in every row",
-                path,
-            )
+    # Both become parts of the names of result files.
+    for column in frame.columns.intersection(["subject", "session"]):
+        for row, cell in frame[column].items():
+            if "/" in cell or "\\" in cell or (column == "subject" and not cell):
+                raise InputError(
+                    f"row {row}: {cell!r} cannot be the identifier of a {column}",
+                    "Give an identifier without slashes",
+                    path,
+                )
     return frame
 
 
@@ -144,11 +149,11 @@ def _file(cell: str, path: Path) -> Path | None:
 def _check_files(frame: pd.DataFrame, columns: list[str], path: Path) -> None:
     missing = []
     for column in columns:
-        for position, cell in enumerate(frame.get(column, [])):
+        for row, cell in frame[column].items() if column in frame else ():
             if column.startswith("image") and not cell:
-                raise InputError(f"row {position + 2}: column {column!r} is empty", "Give the image's path", path)
+                raise InputError(f"row {row}: column {column!r} is empty", "Give the image's path", path)
             if cell and not _join(cell, path).is_file():
-                missing.append((position + 2, column, cell))
+                missing.append((row, column, cell))
     if not missing:
         return
     row, column, cell = missing[0]
@@ -180,7 +185,7 @@ def _case_ids(frame: pd.DataFrame, image_columns: list[str], path: Path) -> list
     """Subject, with the session if there is one; with the image's name where that is not unique."""
     images = list(zip(*(frame[column] for column in image_columns), strict=True))
     first_row: dict[tuple[str, ...], int] = {}
-    for row, image in enumerate(images, start=2):
+    for row, image in zip(frame.index, images, strict=True):
         if image in first_row:
             raise InputError(
                 f"rows {first_row[image]} and {row} give the same image {image[0]!r}", "Keep one of the rows", path

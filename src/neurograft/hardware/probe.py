@@ -14,10 +14,12 @@ import time
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from itertools import product
+from pathlib import Path
 
 import torch
 from torch import nn
 
+from neurograft.errors import InputError
 from neurograft.networks import UnitNetwork
 from neurograft.outputs import cache_folder, write_json
 from neurograft.recipes.schema import ComputeConfig, Size
@@ -61,6 +63,9 @@ def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size
         config: the recipe's compute section; what it fixes is not tried.
         patch_size: voxels of a training patch, before padding to the network's stride.
         batch_size: patches a step.
+
+    Raises:
+        InputError: the recipe asks for a device that is not here.
     """
     device = _device(config.device)
     size = network.padded_size(patch_size)
@@ -69,16 +74,28 @@ def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size
         precision, channels_last, threads = options[0]
         return ComputeChoice(device, precision, channels_last, threads, {})
     cache = cache_folder() / "compute" / f"{_key(network, device, size, batch_size, options)}.json"
-    if cache.is_file():
-        return ComputeChoice(**json.loads(cache.read_text("utf-8")))
+    known = _read_choice(cache)
+    if known is not None:
+        return known
     shape = (batch_size, network.in_channels, *size)
     seconds = {option: _step_seconds(network, device, option, shape) for option in options}
     precision, channels_last, threads = min(options, key=seconds.__getitem__)
     named = {_name(option): round(seconds[option], 4) for option in options}
     choice = ComputeChoice(device, precision, channels_last, threads, named)
-    write_json(cache, asdict(choice))
+    try:
+        write_json(cache, asdict(choice))
+    except OSError as error:
+        logger.warning("the measurement is not kept for the next time: %s", error)
     logger.info("seconds a step: %s", ", ".join(f"{name} {value:.3f}" for name, value in named.items()))
     return choice
+
+
+def _read_choice(cache: Path) -> ComputeChoice | None:
+    """The choice that was kept; None when there is none, or it cannot be read."""
+    try:
+        return ComputeChoice(**json.loads(cache.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 Option = tuple[str, bool, int]
@@ -103,11 +120,12 @@ def _name(option: Option) -> str:
 
 
 def _device(wanted: str) -> str:
-    if wanted != "auto":
-        return wanted
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(name for name, found in here.items() if found)
+    if not here[wanted]:
+        raise InputError(f"compute.device is {wanted}, which torch does not find here", "Set compute.device=auto")
+    return wanted
 
 
 def _step_seconds(network: UnitNetwork, device: str, option: Option, shape: tuple[int, ...]) -> float:
@@ -137,8 +155,8 @@ def _step_seconds(network: UnitNetwork, device: str, option: Option, shape: tupl
 
 def _key(network: UnitNetwork, device: str, size: Size, batch_size: int, options: list[Option]) -> str:
     name = torch.cuda.get_device_name() if device == "cuda" else f"{platform.processor()} {_cpu_flags()}"
-    shapes = [tuple(parameter.shape) for parameter in network.parameters()]
-    text = repr((platform.node(), device, name, torch.__version__, shapes, size, batch_size, options))
+    # The printed network holds its kinds of norm and activation, which shapes alone do not tell apart.
+    text = repr((platform.node(), device, name, torch.__version__, str(network), size, batch_size, options))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -6,6 +6,7 @@ so that its checksum is verified before a voxel is used. Nothing here unpickles.
 
 import gzip
 import hashlib
+import logging
 import zlib
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from neurograft.errors import InputError
 from neurograft.imaging.grid import MM_PER_UNIT, Grid, Shape, is_usable
 from neurograft.imaging.volume import Volume
 from neurograft.outputs import atomic_file
+
+logger = logging.getLogger(__name__)
 
 SUFFIXES = (".nii.gz", ".nii", ".mgz", ".mgh")
 _NIFTI1_LARGEST_AXIS = 32767
@@ -194,12 +197,11 @@ def _grid_of(image: Nifti1Image | Nifti2Image | MGHImage) -> Grid:
         spatial, temporal = header.get_xyzt_units()
     except KeyError:  # a code outside the standard
         spatial = temporal = "unknown"
+    qform, qform_code = None, 0
     try:
-        qform = header.get_qform(coded=False)
-    except Exception:  # an impossible quaternion, which is only legal while its code is 0
-        if int(header["qform_code"]) > 0:
-            raise
-        qform = None
+        qform, qform_code = header.get_qform(coded=False), int(header["qform_code"])
+    except Exception as error:  # an impossible quaternion; the affine then came from the sform
+        logger.debug("the qform is dropped: %s", error)
     affine[:3] *= MM_PER_UNIT[spatial]
     return Grid(
         shape=shape,
@@ -207,7 +209,7 @@ def _grid_of(image: Nifti1Image | Nifti2Image | MGHImage) -> Grid:
         file_shape=file_shape,
         zooms=zooms,
         qform=qform,
-        qform_code=int(header["qform_code"]),
+        qform_code=qform_code,
         sform=header.get_sform(coded=False),
         sform_code=int(header["sform_code"]),
         spatial_unit=spatial,

@@ -6,7 +6,7 @@ a grid keeps all of it, so that a mask written onto the grid of an image carries
 geometry as the image.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
 
@@ -45,7 +45,7 @@ class Grid:
     sform_code: int = 0
     spatial_unit: str = "mm"
     temporal_unit: str = "unknown"
-    file_format: FileFormat = field(default="nifti1")
+    file_format: FileFormat = "nifti1"
 
     def __post_init__(self) -> None:
         for name in ("affine", "qform", "sform"):

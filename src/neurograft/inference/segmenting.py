@@ -127,7 +127,9 @@ class Segmenter:
         alike = all(other.preparation == recipe.preparation for other in self.recipes)
         if alike:
             image = torch.from_numpy(prepared.data)
-            probabilities = self._mean([window_probabilities(n, self.task, image, r, progress) for n, r in self._pairs()])
+            probabilities = self._mean(
+                [window_probabilities(n, self.task, image, r, progress) for n, r in self._pairs()]
+            )
             volume_mm3 = prepared.grid.voxel_volume_mm3
             classes = decide_classes(probabilities, self.task, recipe.inference, recipe.postprocessing, volume_mm3)
             on_grid = restore_classes(classes, prepared)

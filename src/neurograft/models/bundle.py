@@ -113,7 +113,8 @@ def save_bundle(folder: Path, info: BundleInfo, network: UnitNetwork) -> BundleI
         digest = _sha256(temporary)
     info = info.model_copy(update={"weights_sha256": digest})
     write_json(folder / INFO, info.model_dump(mode="json"))
-    write_text(folder / CARD, model_card(info.model_dump(mode="json"), state))
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    write_text(folder / CARD, model_card(info.model_dump(mode="json"), parameters))
     return info
 
 
@@ -135,13 +136,22 @@ def open_bundle(path: str | Path) -> Bundle:
     try:
         tree = json.loads((folder / INFO).read_text("utf-8"))
         if isinstance(tree, dict) and isinstance(tree.get("format"), int) and tree["format"] > FORMAT:
-            raise InputError(f"bundle format {tree['format']} is newer than this neurograft reads", "Upgrade neurograft", folder)
+            raise InputError(
+                f"bundle format {tree['format']} is newer than this neurograft reads", "Upgrade neurograft", folder
+            )
         info = BundleInfo.model_validate(tree)
-    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        LabelTable.from_dict(info.labels)
+    except InputError:
+        raise
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise InputError(f"cannot be read as a bundle: {reason}", "Get the bundle anew", folder / INFO) from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"cannot be read as a bundle: {error}", "Get the bundle anew", folder / INFO) from error
-    if _sha256(folder / WEIGHTS) != info.weights_sha256:
-        raise InputError(f"does not match the hash in {INFO}", "Get the bundle anew", folder / WEIGHTS)
     try:
+        if _sha256(folder / WEIGHTS) != info.weights_sha256:
+            raise InputError(f"does not match the hash in {INFO}", "Get the bundle anew", folder / WEIGHTS)
         state = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
         raise InputError(f"cannot be read: {error}", "Get the bundle anew", folder / WEIGHTS) from error

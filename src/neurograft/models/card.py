@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import jinja2
-from torch import Tensor
 
+# The rows of a Markdown table and its paragraphs must each stay on one line.
+# ruff: noqa: E501
 TEMPLATE = """\
 # {{ info.name }}
 
@@ -57,13 +58,12 @@ Scans need the channels above. Intensities are normalised by `{{ info.recipe.pre
 {% endif %}"""
 
 
-def model_card(info: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
+def model_card(info: Mapping[str, Any], parameters: int) -> str:
     """Render the card of a bundle, in Markdown.
 
     Args:
         info: ``bundle.json`` as plain data.
-        state: the weights, for their number.
+        parameters: how many the network has.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
-    parameters = sum(tensor.numel() for tensor in state.values())
     return environment.from_string(TEMPLATE).render(info=info, parameters=parameters)

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
+from copy import deepcopy
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     text, origin = _read(source)
     try:
         tree = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"not valid YAML: {error}", "Correct the file", origin) from error
     if not isinstance(tree, dict):
         raise InputError("a recipe must be a mapping of keys to values", "See the recipe reference", origin)
@@ -45,12 +46,22 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
 
 def override_recipe(tree: dict[str, Any], overrides: Sequence[str], origin: str | Path | None = None) -> Recipe:
-    """Apply ``key=value`` strings to a recipe given as plain data and validate the result."""
+    """Apply ``key=value`` strings to a recipe given as plain data and validate the result.
+
+    Raises:
+        InputError: an override is malformed, or the result is no recipe.
+    """
+    tree = deepcopy(tree)
     for text in overrides:
         key, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"override {text!r} is not of the form key=value", "Write for example budget=500steps")
-        _set(tree, key.strip(), yaml.safe_load(value))
+        try:
+            _set(tree, key.strip(), yaml.safe_load(value))
+        except (yaml.YAMLError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"override {text!r}: the value is not valid YAML", "Put it in quotes") from error
     try:
         return Recipe.model_validate(tree)
     except ValidationError as error:
@@ -69,9 +80,7 @@ def _read(source: str | Path) -> tuple[str, str | Path]:
     names = recipe_names()
     near = difflib.get_close_matches(str(source), names, n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
-    raise InputError(
-        f"no recipe named {str(source)!r}, and no such file", f"{hint}Shipped recipes: {', '.join(names)}"
-    )
+    raise InputError(f"no recipe named {str(source)!r}, and no such file", f"{hint}Shipped recipes: {', '.join(names)}")
 
 
 def _set(tree: dict[str, Any], key: str, value: Any) -> None:
@@ -93,8 +102,12 @@ def _as_input_error(error: ValidationError, origin: str | Path | None) -> InputE
         near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         return InputError(f"{place}unknown key {key!r}", f"{hint}Keys here: {', '.join(valid)}", file)
-    value = "" if first["type"] == "missing" else f" (given: {first['input']!r})"
-    return InputError(f"{place}{key}: {first['msg']}{value}", "Correct the value; see the recipe reference", file)
+    # A rule about several keys carries the section that they are in, which is too much to print.
+    value = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f" (given: {first['input']!r})"
+    message = first["msg"].removeprefix("Value error, ")
+    return InputError(
+        f"{place}{f'{key}: ' if key else ''}{message}{value}", "Correct the value; see the recipe reference", file
+    )
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:

@@ -5,27 +5,35 @@ changed) the array axes run left to right, posterior to anterior, inferior to su
 Sizes are in voxels of the prepared volume unless the name carries a unit.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 Triple = tuple[float, float, float]
-Size = tuple[int, int, int]
-Range = tuple[float, float]
+Size = tuple[PositiveInt, PositiveInt, PositiveInt]
 Share = float
+
+
+def _rising(values: tuple[float, float]) -> tuple[float, float]:
+    if values[0] > values[1]:
+        raise ValueError("the second number must not be smaller than the first")
+    return values
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
 
 
 class Section(BaseModel):
     """A part of a recipe: immutable, and a misspelt key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class PreparationConfig(Section):
     """From the file's voxels to the array that a network sees."""
 
     orientation: str = Field("RAS", pattern="^[RLAPIS]{3}$")
-    spacing_mm: Triple | None = None
+    spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     """Resample to this spacing; ``None`` keeps the file's own."""
     interpolation: Literal["nearest", "linear", "bspline", "sinc"] = "linear"
     """For images; label maps are always resampled by nearest neighbour."""
@@ -39,7 +47,7 @@ class NetworkConfig(Section):
     """A network's architecture. ``name`` is a key of `neurograft.networks.NETWORKS`."""
 
     name: str = "unet3d"
-    channels: tuple[int, ...] = Field((16, 32, 64, 128), min_length=2)
+    channels: tuple[PositiveInt, ...] = Field((16, 32, 64, 128), min_length=2)
     """Feature channels from the finest level to the bottleneck; its length sets the depth."""
     norm: Literal["batch", "instance", "group", "none"] = "instance"
     activation: Literal["relu", "leaky_relu", "prelu", "silu"] = "leaky_relu"
@@ -125,7 +133,7 @@ class ValidationConfig(Section):
     hold_out: int | Share | Literal["auto"] = "auto"
     """Subjects (int), share (float) or ``auto``: a fifth from ten subjects on, else none.
     With none held out the last weights are kept, and the run says so."""
-    every: int | Literal["auto"] = "auto"
+    every: PositiveInt | Literal["auto"] = "auto"
     """Steps between validations; ``auto`` makes ten of them."""
     early_stopping_patience: int | None = Field(None, ge=1)
     """Validations without a better figure before training stops."""
@@ -161,7 +169,7 @@ class ComputeConfig(Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """``bf16`` is mixed precision: weights stay in fp32."""
     channels_last: bool | Literal["auto"] = "auto"
-    threads: int | Literal["auto"] = "auto"
+    threads: PositiveInt | Literal["auto"] = "auto"
 
 
 class Recipe(Section):

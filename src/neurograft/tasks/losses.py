@@ -3,8 +3,8 @@
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 
 def dice_loss(
@@ -37,7 +37,9 @@ def dice_loss(
     return 1 - ((2 * overlap + smoothing) / (total + smoothing)).mean()
 
 
-def cross_entropy_loss(logits: Tensor, truth: Tensor, annotated: Tensor, output: Literal["softmax", "sigmoid"]) -> Tensor:
+def cross_entropy_loss(
+    logits: Tensor, truth: Tensor, annotated: Tensor, output: Literal["softmax", "sigmoid"]
+) -> Tensor:
     """Cross-entropy per annotated voxel; binary per channel for ``sigmoid``.
 
     Args:
@@ -50,9 +52,9 @@ def cross_entropy_loss(logits: Tensor, truth: Tensor, annotated: Tensor, output:
         A scalar; 0 when nothing is annotated.
     """
     if output == "softmax":
-        per_voxel = -(F.log_softmax(logits, dim=1) * truth).sum(1, keepdim=True)
+        per_voxel = -(functional.log_softmax(logits, dim=1) * truth).sum(1, keepdim=True)
     else:
-        per_voxel = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(1, keepdim=True)
+        per_voxel = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(1, keepdim=True)
     return (per_voxel * annotated).sum() / annotated.sum().clamp(min=1)
 
 

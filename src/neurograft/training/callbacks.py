@@ -39,7 +39,9 @@ class BestWeights(Callback):
         value = trainer.callback_metrics[VALIDATION_DICE].item()
         if value > self.best:
             self.best, self.step = value, trainer.global_step
-            state = {name: t.detach().cpu().contiguous().clone() for name, t in _network_of(pl_module).state_dict().items()}
+            state = {
+                name: t.detach().cpu().contiguous().clone() for name, t in _network_of(pl_module).state_dict().items()
+            }
             with atomic_file(self.path) as temporary:
                 save_file(state, temporary)
 

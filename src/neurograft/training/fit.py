@@ -130,7 +130,9 @@ def fit(
     if validation:
         callbacks.append(best)
         if recipe.validation.early_stopping_patience is not None:
-            callbacks.append(EarlyStopping(VALIDATION_DICE, patience=recipe.validation.early_stopping_patience, mode="max"))
+            callbacks.append(
+                EarlyStopping(VALIDATION_DICE, patience=recipe.validation.early_stopping_patience, mode="max")
+            )
     resume = folder / "resume.ckpt"
     callbacks.append(ResumePoint(resume))
     trainer = _trainer(folder, recipe, plan, callbacks, bool(validation))
@@ -220,9 +222,7 @@ class _ChunkedData(L.LightningDataModule):
         return DataLoader(range(self.validation_cases), batch_size=1)  # type: ignore[arg-type]
 
 
-def _trainer(
-    folder: Path, recipe: Recipe, plan: FitPlan, callbacks: list[Callback], has_validation: bool
-) -> L.Trainer:
+def _trainer(folder: Path, recipe: Recipe, plan: FitPlan, callbacks: list[Callback], has_validation: bool) -> L.Trainer:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return L.Trainer(

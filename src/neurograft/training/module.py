@@ -143,6 +143,8 @@ def build_optimiser(groups: list[dict[str, Any]], config: OptimiserConfig) -> to
     """The optimiser of a recipe over parameter groups."""
     decay = config.weight_decay
     if config.name == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, weight_decay=decay)
+        return torch.optim.SGD(
+            groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, weight_decay=decay
+        )
     kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
     return kind(groups, lr=config.learning_rate, weight_decay=decay)

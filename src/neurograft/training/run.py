@@ -219,9 +219,7 @@ def _fit_plan(
 
 def _warn_of_padding(cases: list[PreparedCase], patch_size: tuple[int, int, int]) -> None:
     smaller = [
-        case.example.id
-        for case in cases
-        if any(a < b for a, b in zip(case.example.shape, patch_size, strict=True))
+        case.example.id for case in cases if any(a < b for a, b in zip(case.example.shape, patch_size, strict=True))
     ]
     if smaller:
         logger.warning(

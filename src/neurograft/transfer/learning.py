@@ -31,7 +31,9 @@ def parameter_parts(network: UnitNetwork, plan: TransferPlan) -> list[ParameterP
     parts = []
     for unit in network.units:
         rule = plan.rules[unit.name]
-        weights, norms, adapters = [], [], []
+        weights: list[nn.Parameter] = []
+        norms: list[nn.Parameter] = []
+        adapters: list[nn.Parameter] = []
         for module in network.unit_module(unit.name).modules():
             mine = tuple(module.parameters(recurse=False))
             if isinstance(module, NORM_TYPES):
@@ -66,6 +68,8 @@ def set_learning(network: UnitNetwork, plan: TransferPlan, progress: float) -> N
     mode, so that their statistics stay as they are.
 
     Args:
+        network: with adapters in place where the plan has them.
+        plan: what learns, and when.
         progress: share of the budget that has passed, 0 to 1.
     """
     network.train()
@@ -84,14 +88,17 @@ def _norm_learns(rule: UnitRule, progress: float) -> bool:
 
 
 def frozen_tensor_names(network: UnitNetwork, plan: TransferPlan) -> list[str]:
-    """Names of the tensors that training must leave bit-identical, buffers included."""
+    """Names of the tensors that training must leave bit-identical, buffers included.
+
+    With adapters in place, a weight's own name is that of its unadapted original.
+    """
     learning = {
         id(parameter) for part in parameter_parts(network, plan) if part.scale > 0 for parameter in part.parameters
     }
     names = []
     for unit, name, tensor in network.tensors():
         is_buffer = not isinstance(tensor, nn.Parameter)
-        if is_buffer and plan.rules[unit].norm == "frozen" or not is_buffer and id(tensor) not in learning:
+        if plan.rules[unit].norm == "frozen" if is_buffer else id(tensor) not in learning:
             names.append(name)
     return names
 

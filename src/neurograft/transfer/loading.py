@@ -8,6 +8,7 @@ from torch import Tensor
 
 from neurograft.errors import InputError
 from neurograft.networks import UnitNetwork, unit_of
+from neurograft.transfer.learning import frozen_tensor_names
 from neurograft.transfer.rules import TransferPlan
 
 Action = Literal["copied", "adapted", "transplanted", "reset", "skipped"]
@@ -57,7 +58,13 @@ class NetworkSide:
 
 
 def output_names(labels: Sequence[str], output: Literal["softmax", "sigmoid"]) -> tuple[str, ...]:
-    """Names of a head's rows: the labels, after background for a softmax."""
+    """Names of a head's rows: the labels, after background for a softmax.
+
+    Raises:
+        InputError: a label has the name of the softmax's own row.
+    """
+    if output == "softmax" and BACKGROUND in labels:
+        raise InputError(f"a label is named {BACKGROUND!r}, as what bears no label is", "Rename it, or leave it out")
     return (BACKGROUND, *labels) if output == "softmax" else tuple(labels)
 
 
@@ -72,9 +79,11 @@ def load_source(
     """Copy a source's weights into `target`, in place, by the plan's rules.
 
     A tensor of the same name and shape is copied. The first convolution is adapted to the input
-    channels: by name where both sides name the same ones, else the mean over the source's,
-    repeated, and scaled so that the same signal in every channel gives the same response. Rows
-    of a head move by label name; rows without a counterpart keep their random start.
+    channels: by name where both sides name the same ones, by position where they are as many,
+    else the mean over the source's, repeated, and scaled so that the same signal in every channel
+    gives the same response. Rows of a head move by label name; rows without a counterpart keep
+    their random start. From a softmax to a sigmoid a label's row moves less the background's, so
+    that a threshold of one half decides as the softmax did.
 
     Args:
         target: the new network; keeps its own weights wherever nothing is copied.
@@ -85,7 +94,8 @@ def load_source(
         label_from: target output name -> source output name whose row it starts from.
 
     Raises:
-        InputError: nothing could be copied; or `label_from` names an unknown label.
+        InputError: no weight could be copied; or `label_from` names an unknown label, or one
+            whose output cannot move.
     """
     start = _start_of_rows(target_side, source_side, label_from or {})
     rows: list[TensorRow] = []
@@ -116,10 +126,19 @@ def load_source(
             rows.append(TensorRow(name, unit_of(name), "skipped", "not in the target network", _shape(tensor), ()))
     target.load_state_dict(state)
     report = LoadingReport(tuple(rows), tuple(name for name in target_side.outputs if name in fresh))
-    if plan.copies and not any(row.action in ("copied", "adapted", "transplanted") for row in rows):
+    # Scalars such as a norm's step counter, and vectors, fit networks that have nothing in common.
+    weights = [row for row in rows if len(row.target_shape) > 1]
+    if plan.copies and not any(row.action in ("copied", "adapted", "transplanted") for row in weights):
         raise InputError(
             "no tensor of the source fits the target network, so nothing would be transferred",
             "Use the source's own network section, or strategy scratch",
+        )
+    stuck = [name for name in label_from or {} if name in fresh]
+    if stuck:
+        why = next(row.why for row in rows if row.unit in target.head_names and row.action == "reset")
+        raise InputError(
+            f"the output of {', '.join(stuck)} cannot start from a source label: {why}",
+            "Leave out --label-from, or choose a strategy that copies the head",
         )
     return report
 
@@ -161,28 +180,29 @@ def _copy_head(
         return "reset", "shapes differ beyond the number of labels"
     if all(name is None for name in start.values()):
         return "reset", f"no label in common (source: {', '.join(origin.outputs)})"
+    # One sigmoid row stands for the odds of a label against the background.
+    against = BACKGROUND in origin.outputs and BACKGROUND not in target.outputs
     for row, name in enumerate(target.outputs):
         found = start[name]
         if found is not None:
             tensor[row].copy_(source[list(origin.outputs).index(found)])
+            if against and found != BACKGROUND:
+                tensor[row].sub_(source[list(origin.outputs).index(BACKGROUND)])
     if list(start.items()) == [(name, name) for name in origin.outputs]:
         return "copied", ""
     moves = [name if found == name else f"{found} -> {name}" for name, found in start.items() if found is not None]
     random = [name for name, found in start.items() if found is None]
-    return "transplanted", f"rows {', '.join(moves)}" + (f"; random start: {', '.join(random)}" if random else "")
+    why = f"rows {', '.join(moves)}" + (f", each less {BACKGROUND}" if against else "")
+    return "transplanted", why + (f"; random start: {', '.join(random)}" if random else "")
 
 
-def _start_of_rows(
-    target: NetworkSide, origin: NetworkSide, label_from: Mapping[str, str]
-) -> dict[str, str | None]:
+def _start_of_rows(target: NetworkSide, origin: NetworkSide, label_from: Mapping[str, str]) -> dict[str, str | None]:
     for name, found in label_from.items():
         if name not in target.outputs:
             raise InputError(f"the target has no label {name!r}", f"Target labels: {', '.join(target.outputs)}")
         if found not in origin.outputs:
             raise InputError(f"the source has no label {found!r}", f"Source labels: {', '.join(origin.outputs)}")
-    return {
-        name: label_from.get(name, name if name in origin.outputs else None) for name in target.outputs
-    }
+    return {name: label_from.get(name, name if name in origin.outputs else None) for name in target.outputs}
 
 
 def _fresh_rows(action: Action, target: NetworkSide, start: Mapping[str, str | None]) -> list[str]:
@@ -196,14 +216,22 @@ def _shape(tensor: Tensor | None) -> tuple[int, ...]:
 
 
 def require_trainable_outputs(plan: TransferPlan, report: LoadingReport, network: UnitNetwork) -> TransferPlan:
-    """See to it that output rows which start from random weights will be learnt.
+    """See to it that what starts from random weights will be learnt.
 
     Returns:
-        The plan, with the heads freed and a note where the strategy would have frozen them.
+        The plan, with the heads freed and a note where the strategy would have frozen random rows.
 
     Raises:
-        InputError: the plan trains nothing, so that a random row would be used as it is.
+        InputError: the plan trains nothing, so that a random row would be used as it is; or it
+            freezes a random tensor inside the network.
     """
+    frozen = set(frozen_tensor_names(network, plan))
+    for line in report.rows:
+        if line.action == "reset" and line.tensor in frozen and line.unit not in network.head_names:
+            raise InputError(
+                f"{line.tensor} starts from random weights ({line.why}), and strategy {plan.strategy} freezes it",
+                f"Use the source's own network section, or a strategy that trains {line.unit}",
+            )
     if not report.fresh_outputs:
         return plan
     names = ", ".join(report.fresh_outputs)

@@ -1,11 +1,10 @@
 """Strategies: from a name such as ``freeze(up2)`` to a rule for each unit of a network."""
 
 import difflib
+import inspect
+import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import yaml
 
 from neurograft.errors import InputError
 from neurograft.networks import Unit
@@ -143,7 +142,7 @@ def l2sp(units: Units, weight: float = 0.01) -> TransferPlan:
     Reference:
         Li, Grandvalet, Davoine 2018, "Explicit inductive bias for transfer learning", eq. 2.
     """
-    if weight <= 0:
+    if not 0 < weight < math.inf:
         raise InputError(f"l2sp's weight must be positive, got {weight}", "Give for example l2sp(0.01)")
     return TransferPlan("l2sp", {u.name: FREE for u in units}, l2sp_weight=weight)
 
@@ -198,26 +197,43 @@ def plan_transfer(strategy: str, units: Units) -> TransferPlan:
 
 
 def _call(name: str, text: str | None, units: Units) -> TransferPlan:
-    positional: list[Any] = []
-    named: dict[str, Any] = {}
+    positional: list[str] = []
+    named: dict[str, str] = {}
     for part in (text or "").split(","):
         key, equals, value = part.partition("=")
         if equals:
-            named[key.strip()] = yaml.safe_load(value)
+            named[key.strip()] = value.strip()
         elif part.strip():
-            positional.append(yaml.safe_load(part))
+            positional.append(part.strip())
+    signature = inspect.signature(STRATEGIES[name])
+    valid = list(signature.parameters)[1:]
+    near = [
+        f"Did you mean {hit!r}? " for key in named for hit in difflib.get_close_matches(key, valid, n=1) if key != hit
+    ]
     try:
-        return STRATEGIES[name](units, *positional, **named)
+        arguments = signature.bind(units, *positional, **named).arguments
     except TypeError as error:
-        reason = str(error).removeprefix(f"{name}() ")
-        mend = f"Frontiers here: {', '.join(unit.name for unit in units)}" if name in ("freeze", "decay") else (
-            "See the strategies in the reference"
-        )
-        raise InputError(f"strategy {name}({text or ''}): {reason}", mend) from error
+        mend = f"{near[0] if near else ''}Arguments of {name}: {', '.join(valid) or 'none'}"
+        if "frontier" in valid:
+            mend += f"; frontiers here: {', '.join(unit.name for unit in units)}"
+        raise InputError(f"strategy {name}({text or ''}): {error}", mend) from error
+    for key in valid:
+        kind = signature.parameters[key].annotation
+        if key in arguments and kind is not str:
+            arguments[key] = _number(kind, arguments[key], f"{name}'s {key}")
+    return STRATEGIES[name](**arguments)
+
+
+def _number(kind: type[int] | type[float], text: str, what: str) -> int | float:
+    try:
+        return kind(text)
+    except ValueError as error:
+        wanted = "a whole number" if kind is int else "a number"
+        raise InputError(f"{what} must be {wanted}, got {text!r}", "Correct the strategy") from error
 
 
 def _unit_name(units: Units, name: str) -> str:
-    wanted = UNIT_ALIASES.get(str(name), str(name))
+    wanted = UNIT_ALIASES.get(name, name)
     names = [unit.name for unit in units]
     if wanted not in names:
         near = difflib.get_close_matches(wanted, names, n=1)

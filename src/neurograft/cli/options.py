@@ -1,0 +1,84 @@
+"""Options that several commands share, and how their text is read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from neurograft.errors import InputError
+
+if TYPE_CHECKING:
+    from neurograft.cohorts import Cohort
+
+CohortOption = Annotated[
+    Path, typer.Option("--cohort", help="Table (.tsv, .csv), BIDS dataset or Decathlon folder.", show_default=False)
+]
+OutOption = Annotated[
+    Path, typer.Option("--out", help="Directory for the results; must not exist.", show_default=False)
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace results that neurograft wrote there.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of weights, patches and splits.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print a summary as JSON on standard output.")]
+SubjectsOption = Annotated[
+    Path | None,
+    typer.Option("--subjects", help="Text file with the subjects to use, one a line.", show_default=False),
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="Use only cases with COLUMN=VALUE; may be repeated.", show_default=False),
+]
+OverridesArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe overrides.", show_default=False)
+]
+
+
+def open_selected(path: Path, subjects: Path | None, where: Sequence[str] | None) -> "Cohort":
+    """Open a cohort and keep the chosen subjects and cases."""
+    from neurograft.cohorts import open_cohort
+
+    return choose_cases(open_cohort(path), subjects, where)
+
+
+def choose_cases(cohort: "Cohort", subjects: Path | None, where: Sequence[str] | None) -> "Cohort":
+    """Keep the subjects listed in a file, and the cases whose covariates have the wanted values."""
+    from dataclasses import replace
+
+    for text in where or ():
+        column, equals, value = text.partition("=")
+        columns = sorted({name for case in cohort.cases for name in case.covariates})
+        if not equals or column not in columns:
+            raise InputError(
+                f"--where {text!r} names no column of the cohort",
+                f"Columns: {', '.join(columns) or 'none'}",
+                cohort.source,
+            )
+        cohort = replace(cohort, cases=tuple(c for c in cohort.cases if c.covariates.get(column) == value))
+        if not cohort.cases:
+            raise InputError(f"no case has {text}", "Check the value", cohort.source)
+    if subjects is not None:
+        cohort = cohort.of_subjects(read_subjects(subjects))
+    return cohort
+
+
+def read_subjects(file: Path) -> list[str]:
+    """Subjects from a text file, one a line; empty lines and ``#`` comments are skipped."""
+    try:
+        lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read ({error})", "Give a text file with one subject a line", file) from error
+    names = [line for line in lines if line and not line.startswith("#")]
+    if not names:
+        raise InputError("names no subject", "Write one subject a line", file)
+    return names
+
+
+def read_pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
+    """Read repeated ``NAME=OTHER`` options."""
+    pairs = {}
+    for text in texts or ():
+        name, equals, other = text.partition("=")
+        if not equals or not name.strip() or not other.strip():
+            raise InputError(f"{option} {text!r} is not of the form TARGET=SOURCE", f"Write {option} TARGET=SOURCE")
+        pairs[name.strip()] = other.strip()
+    return pairs

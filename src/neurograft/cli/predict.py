@@ -1,0 +1,71 @@
+"""``neurograft predict``: masks and volumes for new scans."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from neurograft.cli.options import (
+    JsonOption,
+    OutOption,
+    OverridesArgument,
+    OverwriteOption,
+    SubjectsOption,
+    WhereOption,
+    choose_cases,
+)
+
+
+def predict(
+    model: Annotated[list[Path], typer.Option(help="A model; several are averaged.", show_default=False)],
+    input_: Annotated[
+        Path, typer.Option("--input", help="A scan, a folder of scans, or a cohort.", show_default=False)
+    ],
+    out: OutOption,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write a probability map a label too.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    subjects: SubjectsOption = None,
+    where: WhereOption = None,
+    overwrite: OverwriteOption = False,
+    json: JsonOption = False,
+    overrides: OverridesArgument = None,
+) -> None:
+    """Segment scans with one model, or with several whose probabilities are averaged.
+
+    Masks lie on the scans' own grids. Overrides may set inference.* and postprocessing.* keys.
+    """
+    from dataclasses import replace
+
+    from neurograft.cli.display import progress_bar, show_json, show_table
+    from neurograft.cohorts import open_scans
+    from neurograft.errors import InputError
+    from neurograft.inference.run import PredictionRequest, predict_cohort
+    from neurograft.models import Bundle, open_bundle
+    from neurograft.recipes.loading import override_recipe
+
+    for text in overrides or ():
+        if text.partition(".")[0] not in ("inference", "postprocessing"):
+            raise InputError(
+                f"override {text!r} does not concern prediction", "Set inference.* or postprocessing.* keys here"
+            )
+
+    def overridden(bundle: Bundle) -> Bundle:
+        recipe = override_recipe(bundle.info.recipe.model_dump(mode="json"), overrides or ())
+        return replace(bundle, info=bundle.info.model_copy(update={"recipe": recipe}))
+
+    bundles = [overridden(open_bundle(path)) for path in model]
+    scans = choose_cases(open_scans(input_, bundles[0].info.channels), subjects, where)
+    with progress_bar("Segmenting") as progress:
+        volumes = predict_cohort(PredictionRequest(bundles, scans, out, probabilities, overwrite, device), progress)
+    if json:
+        show_json({"out": str(out), "cases": len(scans), "volumes": volumes.to_dict("records")})
+        return
+    mean = volumes.groupby("label", sort=False)["volume_mm3"].agg(["mean", "std", "min", "max", "count"])
+    rows = [
+        (label, *row.tolist()[:4], int(row["count"]), int((volumes[volumes["label"] == label]["voxels"] == 0).sum()))
+        for label, row in mean.iterrows()
+    ]
+    columns = ("label", "mean mm³", "SD", "smallest", "largest", "n", "empty masks")
+    show_table(f"{len(scans)} scans segmented into {out}", columns, rows)

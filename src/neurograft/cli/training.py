@@ -1,0 +1,35 @@
+"""What train and adapt have in common: run, then say what came of it."""
+
+from neurograft.cli.display import progress_bar, show_json, show_table
+from neurograft.training.run import TrainingRequest, train_model
+
+
+def run_training(request: TrainingRequest, json: bool) -> None:
+    """Run a training and print its summary."""
+    with progress_bar("Reading scans") as progress:
+        info = train_model(request, progress)
+    record = info.training
+    if json:
+        show_json(
+            {
+                "model": str(request.out / "model"),
+                "strategy": info.strategy,
+                "labels": [label["name"] for label in info.labels["labels"]],
+                "loading": info.loading,
+                **record,
+            }
+        )
+        return
+    rows = [
+        ("model", str(request.out / "model")),
+        ("strategy", info.strategy),
+        ("labels", ", ".join(label["name"] for label in info.labels["labels"])),
+        ("subjects", f"{record['training_subjects']} to train, {record['validation_subjects']} to choose the weights"),
+        ("steps, seconds", f"{record['steps']}, {record['seconds']:.1f}"),
+        ("weights kept", record["kept"]),
+        ("trained on", record["compute"]),
+        ("peak memory", f"{record['peak_memory_mib']} MiB"),
+    ]
+    if info.loading:
+        rows.insert(2, ("from the source", ", ".join(f"{n} {action}" for action, n in info.loading.items() if n)))
+    show_table("", ("", ""), rows)

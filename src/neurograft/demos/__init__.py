@@ -1,0 +1,1 @@
+"""Demonstrations: the whole job on made and on real scans."""

@@ -1,0 +1,64 @@
+"""Names of the files that a prediction writes: BIDS derivatives for BIDS input, plain otherwise."""
+
+from pathlib import Path
+
+import neurograft
+from neurograft.cohorts import Case, Cohort
+from neurograft.imaging.labels import LabelTable
+from neurograft.outputs import write_json
+
+DESCRIPTION = "neurograft"
+"""Value of the BIDS entity ``desc``."""
+
+SHORT = {
+    "subject": "sub",
+    "session": "ses",
+    "acquisition": "acq",
+    "reconstruction": "rec",
+    "run": "run",
+    "space": "space",
+}
+"""Entities that a derivative keeps from the image's name, in BIDS order."""
+
+
+def mask_path(cohort: Cohort, case: Case) -> Path:
+    """Where a case's mask lies, relative to the output folder."""
+    if cohort.kind != "bids":
+        return Path(f"{case.id}_dseg.nii.gz")
+    return _bids_folder(case) / f"{_bids_stem(case)}_dseg.nii.gz"
+
+
+def probability_path(cohort: Cohort, case: Case, label: str) -> Path:
+    """Where the probability of a label lies, relative to the output folder."""
+    name = "".join(letter for letter in label.title() if letter.isalnum())
+    if cohort.kind != "bids":
+        return Path(f"{case.id}_label-{name}_probseg.nii.gz")
+    return _bids_folder(case) / f"{_bids_stem(case, f'label-{name}')}_probseg.nii.gz"
+
+
+def write_descriptions(folder: Path, cohort: Cohort, labels: LabelTable) -> None:
+    """Write the label table, and for BIDS the data set's description."""
+    if cohort.kind != "bids":
+        labels.to_tsv(folder / "labels.tsv")
+        return
+    labels.to_tsv(folder / f"desc-{DESCRIPTION}_dseg.tsv")
+    description = {
+        "Name": f"{cohort.name}: segmentations",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "neurograft", "Version": neurograft.__version__}],
+    }
+    write_json(folder / "dataset_description.json", description)
+
+
+def _bids_folder(case: Case) -> Path:
+    session = case.entities.get("session")
+    folder = Path(f"sub-{case.entities['subject']}")
+    if session:
+        folder /= f"ses-{session}"
+    return folder / case.entities.get("datatype", "anat")
+
+
+def _bids_stem(case: Case, *more: str) -> str:
+    parts = [f"{short}-{case.entities[name]}" for name, short in SHORT.items() if name in case.entities]
+    return "_".join([*parts, *more, f"desc-{DESCRIPTION}"])

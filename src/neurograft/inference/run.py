@@ -1,0 +1,158 @@
+"""Predict on many scans: masks on the scans' own grids, a table of volumes, nothing half-written."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import neurograft
+from neurograft.cohorts import Case, Cohort, CohortFingerprint, fingerprint_image, shared_with, subject_hash
+from neurograft.errors import InputError
+from neurograft.imaging.files import read_image, read_label_map, write_image, write_label_map
+from neurograft.inference.files import mask_path, probability_path, write_descriptions
+from neurograft.inference.segmenting import Segmenter
+from neurograft.models import Bundle
+from neurograft.outputs import atomic_file, check_free, staged_directory, write_json
+
+logger = logging.getLogger(__name__)
+
+SPACING_TOLERANCE = 0.1
+"""Relative difference in voxel size from the training images above which the user is told."""
+
+
+@dataclass(frozen=True)
+class PredictionRequest:
+    """What to predict.
+
+    Attributes:
+        bundles: one model, or several that are averaged.
+        scans: the cases; labels are not looked at.
+        out: the folder for masks and ``volumes.tsv``.
+        keep_probabilities: write a probability map per label too.
+        overwrite: replace an earlier result.
+        device: where the networks run.
+    """
+
+    bundles: Sequence[Bundle]
+    scans: Cohort
+    out: Path
+    keep_probabilities: bool = False
+    overwrite: bool = False
+    device: str = "cpu"
+
+
+def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+    """Segment every case and write the results.
+
+    An interrupted prediction continues with the cases that it had not finished.
+
+    Args:
+        request: models, scans and output.
+        progress: called with cases done and in all.
+
+    Returns:
+        A row a case and label: case, subject, session, label, index, voxels, volume_mm3, mask,
+        seen_in_training. The same is written as ``volumes.tsv``.
+
+    Raises:
+        InputError: models that do not agree, scans that do not suit them, unreadable files.
+    """
+    check_free(request.out, request.overwrite)
+    segmenter = Segmenter(request.bundles, request.device)
+    scans = request.scans
+    if not scans.cases:
+        raise InputError("no scan to predict on", "Check --input and --subjects", scans.source)
+    if set(segmenter.channels) - set(scans.channels) and len(segmenter.channels) != len(scans.channels):
+        raise InputError(
+            f"the model needs the channels {', '.join(segmenter.channels)}; here are {', '.join(scans.channels)}",
+            "Name the image columns as the model's channels",
+            scans.source,
+        )
+    known = [
+        CohortFingerprint.from_dict(entry) for bundle in request.bundles for entry in bundle.info.training_subjects
+    ]
+    rows: list[dict[str, Any]] = []
+    with staged_directory(request.out, _identity(request), request.overwrite) as folder:
+        write_descriptions(folder, scans, segmenter.labels)
+        for number, case in enumerate(scans.cases, start=1):
+            rows += _predict_case(case, request, segmenter, known, folder)
+            if progress is not None:
+                progress(number, len(scans.cases))
+        frame = pd.DataFrame(rows)
+        with atomic_file(folder / "volumes.tsv") as temporary:
+            frame.to_csv(temporary, sep="\t", index=False)
+        models = [{"name": b.info.name, "weights_sha256": b.info.weights_sha256} for b in request.bundles]
+        write_json(
+            folder / "prediction.json",
+            {"models": models, "cases": len(scans.cases), "neurograft": neurograft.__version__},
+        )
+    return frame
+
+
+def _predict_case(
+    case: Case, request: PredictionRequest, segmenter: Segmenter, known: list[CohortFingerprint], folder: Path
+) -> list[dict[str, Any]]:
+    names = list(segmenter.channels if set(segmenter.channels) <= set(case.images) else case.images)
+    volumes = [read_image(case.images[name]) for name in names]
+    grid = volumes[0].grid
+    target = folder / mask_path(request.scans, case)
+    maps = [folder / probability_path(request.scans, case, name) for name in segmenter.labels.names]
+    wanted = [target, *(maps if request.keep_probabilities else [])]
+    if all(path.is_file() for path in wanted):
+        values = read_label_map(target).data
+    else:
+        _warn_of_spacing(case, grid.spacing_mm, request.bundles)
+        mask = read_label_map(case.mask) if case.mask else None
+        segmentation = segmenter.segment(volumes, mask, request.keep_probabilities)
+        values = segmenter.labels.to_values(segmentation.classes)
+        if segmentation.probabilities is not None:
+            for path, probability in zip(maps, segmentation.probabilities, strict=True):
+                write_image(path, probability, grid)
+        write_label_map(target, values, grid)
+    own = CohortFingerprint(request.scans.name, {subject_hash(case.subject): (fingerprint_image(volumes[0]),)})
+    seen = any(shared_with(own, cohort) for cohort in known)
+    if seen:
+        logger.warning("%s was among the training subjects: a score on it says nothing about new scans", case.id)
+    return [
+        {
+            "case": case.id,
+            "subject": case.subject,
+            "session": case.session,
+            "label": label.name,
+            "index": label.values[0],
+            "voxels": (count := int(np.count_nonzero(values == label.values[0]))),
+            "volume_mm3": round(count * grid.voxel_volume_mm3, 4),
+            "mask": mask_path(request.scans, case).as_posix(),
+            "seen_in_training": "yes" if seen else "no",
+        }
+        for label in segmenter.labels.labels
+    ]
+
+
+def _warn_of_spacing(case: Case, spacing_mm: tuple[float, float, float], bundles: Sequence[Bundle]) -> None:
+    for bundle in bundles:
+        if bundle.info.recipe.preparation.spacing_mm is not None:
+            continue
+        # The scan's axes may run in another order than the prepared training images'.
+        pairs = zip(sorted(spacing_mm), sorted(bundle.info.spacing_mm), strict=True)
+        if any(abs(here / there - 1) > SPACING_TOLERANCE for here, there in pairs):
+            logger.warning(
+                "%s has voxels of %s mm, the training images had %s mm, and the model does not resample",
+                case.id,
+                " x ".join(f"{value:.2f}" for value in spacing_mm),
+                " x ".join(f"{value:.2f}" for value in bundle.info.spacing_mm),
+            )
+
+
+def _identity(request: PredictionRequest) -> dict[str, Any]:
+    return {
+        "models": [bundle.info.weights_sha256 for bundle in request.bundles],
+        "recipes": [bundle.info.recipe.model_dump(mode="json") for bundle in request.bundles],
+        "cases": {case.id: [str(path) for path in case.images.values()] for case in request.scans.cases},
+        "probabilities": request.keep_probabilities,
+        "neurograft": neurograft.__version__,
+    }

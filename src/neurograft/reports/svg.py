@@ -1,0 +1,85 @@
+"""Figures as SVG that lives inside a page: its fonts, its colours on light and dark ground, its ids."""
+
+import io
+import re
+from html import escape
+
+import matplotlib
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Colours that no figure would use; in the SVG they become variables of the page's style sheet.
+INK = "#fd0001"
+MUTED = "#fd0002"
+RULE = "#fd0003"
+GROUND = "#fd0004"
+_VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", GROUND: "--ground"}
+
+_SETTINGS = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.5,
+    # Text stays text: it takes the page's font, can be searched, and is read out.
+    "svg.fonttype": "none",
+    "svg.hashsalt": "neurograft",
+    "svg.image_inline": True,
+}
+
+
+def new_figure(width_inches: float, height_inches: float) -> Figure:
+    """A figure that no window or global state knows of."""
+    figure = Figure(figsize=(width_inches, height_inches), facecolor="none")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def plain_axes(ax: Axes, grid: str = "both") -> None:
+    """Draw the frame of an axes quietly: faint grid behind the data, no box, muted ticks."""
+    ax.set_facecolor("none")
+    ax.set_axisbelow(True)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_color(RULE)
+    ax.tick_params(colors=RULE, labelcolor=MUTED, length=3)
+    if grid in ("x", "y", "both"):
+        ax.grid(True, axis=grid, color=RULE, linewidth=0.6)  # type: ignore[arg-type]
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set_color(INK)
+
+
+def inline_svg(figure: Figure, name: str, alternative: str, image_dpi: float = 200) -> Markup:
+    """Turn a figure into an SVG element.
+
+    Args:
+        figure: the figure.
+        name: unique in the page; the ids inside begin with it.
+        alternative: what the figure shows, for those who do not see it.
+        image_dpi: of pictures inside the figure.
+
+    Returns:
+        The element, safe to put into a page: matplotlib escapes the text, and `alternative` is here.
+    """
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_SETTINGS):
+        figure.savefig(buffer, format="svg", dpi=image_dpi, transparent=False, metadata={"Date": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<[^>]*>", lambda tag: _of_the_page(tag.group(), name), text)
+    start = text.index(">") + 1
+    opening = re.sub(r'\s(width|height|version|xmlns:xlink)="[^"]*"', "", text[: start - 1])
+    # The figure's own width, so that a page shows text at the size it was set, or smaller.
+    width = figure.get_figwidth() * 96
+    described = f'{opening} role="img" aria-label="{escape(alternative)}" style="max-width: {width:.0f}px">'
+    return Markup(described + text[start:].replace("xlink:href", "href").strip())
+
+
+def _of_the_page(tag: str, name: str) -> str:
+    """One tag with the page's colours and with ids of its own."""
+    tag = re.sub(r'(\sid="|href="#|url\(#)', rf"\g<1>{name}-", tag)
+    for colour, variable in _VARIABLES.items():
+        tag = tag.replace(colour, f"var({variable})")
+    return re.sub(r"#fe00([0-9a-f]{2})", lambda slot: f"var(--series-{int(slot.group(1), 16)})", tag)
