@@ -83,11 +83,12 @@ def staged_directory(final: Path, fingerprint: dict[str, Any], overwrite: bool =
     discarded = final.with_name(f".{final.name}.discarded")
     if (discarded / MARKER).is_file():
         shutil.rmtree(discarded)
-    if final.exists():
+    replaced = final.exists()
+    if replaced:
         # Moved first and deleted last, so that a kill never leaves half of the old result in the way.
         os.replace(final, discarded)
     os.replace(working, final)
-    if discarded.exists():
+    if replaced:
         shutil.rmtree(discarded)
 
 

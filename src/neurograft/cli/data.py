@@ -1,5 +1,6 @@
 """``neurograft data``: look at a cohort, and divide it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -83,7 +84,7 @@ def split(
     typer.echo(f"{len(rest)} subjects in {out / 'train.txt'}, {len(held)} in {out / 'test.txt'}")
 
 
-def _volumes(volumes: dict[str, float]) -> str:
+def _volumes(volumes: Mapping[str, float]) -> str:
     shown = [f"{name} {volume:.0f}" for name, volume in list(volumes.items())[:3]]
     more = f" and {len(volumes) - 3} more" if len(volumes) > 3 else ""
     return ", ".join(shown) + more

@@ -24,6 +24,24 @@ def demo(
 
     The same command continues a demo that was cut off.
     """
-    from neurograft.demos import run_demo
+    import sys
 
-    run_demo(dataset, out, data_root, overwrite, json)
+    from neurograft.cli.display import show_json, show_table
+    from neurograft.demos import run_demo
+    from neurograft.demos.run import summary_rows
+
+    def progress(done: int, total: int, name: str) -> None:
+        if name:
+            typer.echo(f"[{done + 1}/{total}] {name}", err=True)
+
+    command = " ".join(["neurograft", *sys.argv[1:]])
+    reports = run_demo(dataset, out, data_root, overwrite, command, progress)
+    if json:
+        show_json({name: {"page": str(out / f"{name}.html"), "answer": r.answer} for name, r in reports.items()})
+        return
+    for name, report in reports.items():
+        columns, rows = summary_rows(report.summary)
+        show_table(report.title, columns, rows)
+        for sentence in report.answer:
+            typer.echo(f"- {sentence}")
+        typer.echo(f"Open {out / f'{name}.html'}")

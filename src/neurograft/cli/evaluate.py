@@ -28,7 +28,7 @@ def evaluate(
     from neurograft.cli.options import open_selected
     from neurograft.errors import InputError
     from neurograft.evaluation.overlap import EmptyPolicy
-    from neurograft.outputs import staged_directory, write_json
+    from neurograft.outputs import check_free, staged_directory, write_json
     from neurograft.studies.scoring import MissingPolicy, score_files
 
     for name, value, allowed in (
@@ -39,15 +39,12 @@ def evaluate(
             raise InputError(f"{name} {value!r} is unknown", f"Choose one of {', '.join(allowed)}")
     against = open_selected(reference, subjects, where) if subjects or where else reference
     identity = {"reference": str(reference), "prediction": str(prediction), "missing": missing, "empty": empty}
+    check_free(out, overwrite)
+    with progress_bar("Scoring") as progress:
+        scores = score_files(
+            against, prediction, missing=cast(MissingPolicy, missing), empty=cast(EmptyPolicy, empty), progress=progress
+        )
     with staged_directory(out, identity, overwrite) as folder:
-        with progress_bar("Scoring") as progress:
-            scores = score_files(
-                against,
-                prediction,
-                missing=cast(MissingPolicy, missing),
-                empty=cast(EmptyPolicy, empty),
-                progress=progress,
-            )
         scores.cases.to_csv(folder / "per_case.tsv", sep="\t", index=False)
         scores.summary.to_csv(folder / "summary.tsv", sep="\t", index=False)
         write_json(

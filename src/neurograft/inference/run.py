@@ -1,6 +1,7 @@
 """Predict on many scans: masks on the scans' own grids, a table of volumes, nothing half-written."""
 
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,13 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
     with staged_directory(request.out, _identity(request), request.overwrite) as folder:
         write_descriptions(folder, scans, segmenter.labels)
         for number, case in enumerate(scans.cases, start=1):
-            rows += _predict_case(case, request, segmenter, known, folder)
+            try:
+                rows += _predict_case(case, request, segmenter, known, folder)
+            except InputError:
+                # The mend may be another list of scans, which must not find this attempt in its way.
+                if not any(folder.rglob("*_dseg.nii.gz")):
+                    shutil.rmtree(folder)
+                raise
             if progress is not None:
                 progress(number, len(scans.cases))
         frame = pd.DataFrame(rows)

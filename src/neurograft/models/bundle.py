@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from neurograft.errors import InputError
@@ -109,7 +109,8 @@ def save_bundle(folder: Path, info: BundleInfo, network: UnitNetwork) -> BundleI
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_file(folder / WEIGHTS) as temporary:
-        save_file(state, temporary)
+        # Not save_file: what it raises on a full disk is no OSError.
+        temporary.write_bytes(save(state))
         digest = _sha256(temporary)
     info = info.model_copy(update={"weights_sha256": digest})
     write_json(folder / INFO, info.model_dump(mode="json"))

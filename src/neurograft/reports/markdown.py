@@ -1,5 +1,7 @@
 """The table of a comparison as Markdown, for a README and the documentation."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from neurograft.reports.summary_table import Cell, summary_table
@@ -26,7 +28,7 @@ def summary_markdown(summary: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(entries: "list[str] | tuple[str, ...]") -> str:
+def _line(entries: Sequence[str]) -> str:
     return f"| {' | '.join(entries)} |"
 
 

@@ -1,4 +1,4 @@
-"""How each strategy looks in every figure: colour, marker and dash, so that colour never stands alone."""
+"""How each strategy looks in every figure: colour and marker, so that colour never stands alone."""
 
 import re
 from collections.abc import Iterable
@@ -21,29 +21,20 @@ _MARKERS = (
     (">", "M4 0L-3.2 4V-4z"),
     ("<", "M-4 0L3.2 4V-4z"),
 )
-_DASHES: tuple[tuple[float, ...], ...] = (
-    (5, 2), (), (8, 2), (2, 1.5), (8, 2, 2, 2), (4, 1, 1, 1), (10, 3), (1, 1),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class SeriesStyle:
-    """Slot of the page's palette (0 is the reference), marker, and dash lengths in points."""
+    """Slot of the page's palette (0 is the reference) and marker."""
 
     slot: int
     marker: str
     marker_path: str
-    dashes: tuple[float, ...]
 
     @property
     def colour(self) -> str:
         """A colour that `svg.inline_svg` turns into the page's own, light or dark."""
         return f"#fe00{self.slot:02x}"
-
-    @property
-    def line(self) -> tuple[float, tuple[float, ...] | None]:
-        """Line style in matplotlib's terms."""
-        return (0, self.dashes or None)
 
 
 def series_styles(strategies: Iterable[str], arms: Iterable[str] = ()) -> dict[str, SeriesStyle]:
@@ -57,12 +48,11 @@ def series_styles(strategies: Iterable[str], arms: Iterable[str] = ()) -> dict[s
     place = 0
     for name in names:
         if name == REFERENCE_STRATEGY:
-            styles[name] = SeriesStyle(0, *_MARKERS[0], _DASHES[0])
+            styles[name] = SeriesStyle(0, *_MARKERS[0])
             continue
         slot, turn = 1 + place % (SERIES_COUNT - 1), place // (SERIES_COUNT - 1)
-        # A second turn through the colours takes other markers and dashes.
-        sign = (slot + 3 * turn) % SERIES_COUNT
-        styles[name] = SeriesStyle(slot, *_MARKERS[sign], _DASHES[sign])
+        # A second turn through the colours takes other markers.
+        styles[name] = SeriesStyle(slot, *_MARKERS[(slot + 3 * turn) % SERIES_COUNT])
         place += 1
     return styles
 

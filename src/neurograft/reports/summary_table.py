@@ -117,14 +117,15 @@ def _interval(row: dict[str, Any]) -> Cell:
     return Cell(interval(low, high), low if math.isfinite(low) else None)
 
 
+# A no-break space keeps what belongs together on one line of a narrow heading.
 _COLUMNS = (
-    _Column("Label", False, lambda row: text_cell(row["label"]), design=True),
     _Column("Strategy", False, lambda row: text_cell(row["strategy"])),
+    _Column("Label", False, lambda row: text_cell(row["label"]), design=True),
     _Column("Training people", True, lambda row: count_cell(row["training_subjects"]), design=True),
-    _Column("Dice, mean ± SD", True, _mean),
-    _Column("95 % interval of the mean", True, _interval),
-    _Column("Difference to scratch (95 %)", True, _difference),
-    _Column("Test people, n", True, lambda row: count_cell(row["n_subjects"])),
+    _Column("Dice, mean\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}SD", True, _mean),
+    _Column("95\N{NO-BREAK SPACE}% interval of the mean", True, _interval),
+    _Column("Difference to scratch (95\N{NO-BREAK SPACE}%)", True, _difference),
+    _Column("Test people,\N{NO-BREAK SPACE}n", True, lambda row: count_cell(row["n_subjects"])),
     _Column("Test cases", True, lambda row: count_cell(row["n_cases"]), design=True),
     _Column("Missing predictions", True, lambda row: count_cell(row["n_missing"]), design=True),
     _Column("Empty", True, lambda row: count_cell(row["n_empty"]), design=True),

@@ -2,7 +2,9 @@
 
 import io
 import re
+from contextlib import AbstractContextManager
 from html import escape
+from typing import Any
 
 import matplotlib
 from markupsafe import Markup
@@ -17,7 +19,8 @@ RULE = "#fd0003"
 GROUND = "#fd0004"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", RULE: "--rule", GROUND: "--ground"}
 
-_SETTINGS = {
+# Any, because the type of the keys differs between releases of matplotlib.
+_SETTINGS: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.5,
@@ -26,6 +29,11 @@ _SETTINGS = {
     "svg.hashsalt": "neurograft",
     "svg.image_inline": True,
 }
+
+
+def drawing() -> AbstractContextManager[None]:
+    """The settings under which the figures of a page are made and written."""
+    return matplotlib.rc_context(_SETTINGS)
 
 
 def new_figure(width_inches: float, height_inches: float) -> Figure:
@@ -63,7 +71,7 @@ def inline_svg(figure: Figure, name: str, alternative: str, image_dpi: float = 2
         The element, safe to put into a page: matplotlib escapes the text, and `alternative` is here.
     """
     buffer = io.StringIO()
-    with matplotlib.rc_context(_SETTINGS):
+    with drawing():
         figure.savefig(buffer, format="svg", dpi=image_dpi, transparent=False, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]

@@ -75,8 +75,9 @@ def verdicts(summary: pd.DataFrame) -> list[str]:
     for row in summary[summary["label"] == label].to_dict("records"):
         if np.isnan(row["difference_to_scratch"]):
             continue
-        text = f"{row['difference_to_scratch']:+.3f} (95 % interval {row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
-        start = f"{row['strategy']} from {row['training_subjects']} people against scratch on the same people: {what} {text}"
+        interval = f"95 % interval {row['difference_low']:+.3f} to {row['difference_high']:+.3f}"
+        arm = row["strategy"] if row["training_subjects"] == "0" else f"{row['strategy']}, {row['training_subjects']} people"
+        start = f"{arm}, against scratch on the same people: {what} {row['difference_to_scratch']:+.3f} ({interval})"
         if row["difference_low"] > 0:
             sentences.append(f"{start}: better.")
         elif row["difference_high"] < 0:
@@ -115,8 +116,5 @@ def _with_label_mean(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _by_subject(group: pd.DataFrame) -> dict[str, list[float]]:
     """Each subject's cases, a case being its mean over seeds, in a fixed order."""
-    means = group.groupby(["subject", "case"], sort=True)["dice"].mean()
-    subjects: dict[str, list[float]] = {}
-    for (subject, _), value in means.items():
-        subjects.setdefault(str(subject), []).append(float(value))
-    return subjects
+    means = group.groupby(["subject", "case"], sort=True, as_index=False)["dice"].mean()
+    return {str(subject): cases["dice"].tolist() for subject, cases in means.groupby("subject", sort=True)}

@@ -1,17 +1,34 @@
 """What happens between chunks of training: checkpoints, best weights, history."""
 
+import io
 import math
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback, Checkpoint
-from safetensors.torch import save_file
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from safetensors.torch import save
 
 from neurograft.outputs import atomic_file
 from neurograft.training.module import TRAINING_LOSS, VALIDATION_DICE, FitModule
+
+
+class CheckpointFile(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and moves it; Lightning's own way leads through the folder for temporaries.
+
+    That folder may lie on another disk, which makes the move a copy, and a full disk an error that
+    names a file which the user has never heard of.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write everything, or leave what was there."""
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        with atomic_file(Path(path)) as temporary:
+            temporary.write_bytes(buffer.getbuffer())
 
 
 class ResumePoint(Checkpoint):
@@ -20,10 +37,9 @@ class ResumePoint(Checkpoint):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the file; a kill during it leaves the one before."""
-        with atomic_file(self.path) as temporary:
-            trainer.save_checkpoint(temporary)
+        trainer.save_checkpoint(self.path)
 
 
 class BestWeights(Callback):
@@ -34,7 +50,7 @@ class BestWeights(Callback):
         self.best = -math.inf
         self.step = 0
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the weights when the figure is the best so far."""
         value = trainer.callback_metrics[VALIDATION_DICE].item()
         if value > self.best:
@@ -42,8 +58,9 @@ class BestWeights(Callback):
             state = {
                 name: t.detach().cpu().contiguous().clone() for name, t in _network_of(pl_module).state_dict().items()
             }
+            # Not save_file: what it raises on a full disk is no OSError, and would pass for a failure of ours.
             with atomic_file(self.path) as temporary:
-                save_file(state, temporary)
+                temporary.write_bytes(save(state))
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""
@@ -54,6 +71,18 @@ class BestWeights(Callback):
         self.best, self.step = state_dict["best"], state_dict["step"]
 
 
+class Patience(EarlyStopping):
+    """Stops when the validation Dice has not got better for a while; a resumed run stays stopped."""
+
+    def __init__(self, validations: int) -> None:
+        super().__init__(VALIDATION_DICE, patience=validations, mode="max")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop again if the run was cut off after its last step and before its end."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
 class History(Callback):
     """A row a chunk in ``metrics.csv``: step, loss, learning rate, validation Dice."""
 
@@ -61,7 +90,7 @@ class History(Callback):
         self.path = path
         self.rows: list[dict[str, float]] = []
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the chunk's row; validation runs before this."""
         module = pl_module
         if not isinstance(module, FitModule):
@@ -89,7 +118,7 @@ class History(Callback):
         self.rows = list(state_dict["rows"])
 
 
-def _network_of(module: L.LightningModule) -> torch.nn.Module:
+def _network_of(module: LightningModule) -> torch.nn.Module:
     network = module.network
     if not isinstance(network, torch.nn.Module):
         raise TypeError("the module holds no network")

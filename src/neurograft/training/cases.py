@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -37,13 +38,41 @@ def read_case_images(case: Case) -> tuple[list[Volume], Volume | None]:
     return [read_image(path) for path in case.images.values()], read_label_map(case.mask) if case.mask else None
 
 
-def prepare_case(case: Case, labels: LabelTable, config: PreparationConfig) -> PreparedCase:
-    """Read and prepare one labelled case."""
+def annotated_label(case: Case, labels: LabelTable) -> Path:
+    """The label map of a case, unless its voxels without a label may be voxels that nobody looked at.
+
+    Where the label table has a value for voxels that were not annotated, the label map itself
+    tells which slices were, and only a label that was not annotated at all is refused.
+
+    Raises:
+        InputError: no label map, or a wanted label that is not annotated throughout.
+    """
     if case.label is None:
         raise InputError(f"case {case.id} has no label map", "Give it one, or set its label_state to none")
+    usable = {"dense"} if labels.ignore_value is None else {"dense", "slices"}
+    for name in labels.names:
+        state = case.state_of(name)
+        if state not in usable:
+            where = "not annotated" if state == "none" else "annotated in some slices only"
+            raise InputError(
+                f"{name} is {where} in case {case.id} (label_state {state}), "
+                "so its voxels elsewhere would pass for background",
+                "Annotate it throughout, leave the case out, or leave the label out with labels=[...]",
+                case.label,
+            )
+    return case.label
+
+
+def prepare_case(case: Case, labels: LabelTable, config: PreparationConfig) -> PreparedCase:
+    """Read and prepare one labelled case.
+
+    Raises:
+        InputError: a wanted label is not annotated throughout, or a file cannot be used.
+    """
+    label = annotated_label(case, labels)
     volumes, mask = read_case_images(case)
     prepared = prepare_image(volumes, config, mask)
-    classes = prepare_classes(read_label_map(case.label), labels, prepared)
+    classes = prepare_classes(read_label_map(label), labels, prepared)
     example = TrainingCase(case.id, case.subject, torch.from_numpy(prepared.data), torch.from_numpy(classes))
     return PreparedCase(example, prepared.grid.spacing_mm, prepared.grid.voxel_volume_mm3)
 
@@ -54,11 +83,14 @@ def prepare_cohort(
     """Prepare all labelled cases of a cohort.
 
     Raises:
-        InputError: no labelled case, or a label of the table that no case contains.
+        InputError: no labelled case, a label of the table that a case does not annotate
+            throughout, or one that no case contains.
     """
     labelled = cohort.labelled()
     if not labelled.cases:
         raise InputError("no case has a label map, so there is nothing to learn from", "Label some", cohort.source)
+    for case in labelled.cases:
+        annotated_label(case, cohort.labels)
     cases = []
     for number, case in enumerate(labelled.cases, start=1):
         cases.append(prepare_case(case, cohort.labels, config))

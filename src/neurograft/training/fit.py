@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 from pydantic import TypeAdapter
 from safetensors.torch import load_file
@@ -27,9 +27,9 @@ from neurograft.recipes.schema import Recipe
 from neurograft.sampling.batches import Batch, PatchBatches
 from neurograft.tasks import SegmentationTask
 from neurograft.training.budget import parse_budget, plan_steps
-from neurograft.training.callbacks import BestWeights, History, ResumePoint
+from neurograft.training.callbacks import BestWeights, CheckpointFile, History, Patience, ResumePoint
 from neurograft.training.cases import PreparedCase, mean_dice
-from neurograft.training.module import VALIDATION_DICE, FitModule, build_optimiser
+from neurograft.training.module import FitModule, build_optimiser
 from neurograft.training.progress import TrainingProgress
 from neurograft.transfer import TransferPlan, optimiser_groups, set_learning
 
@@ -39,6 +39,8 @@ LARGEST_CHUNK = 50
 """Steps between two resume points, at most."""
 VALIDATIONS = 10
 """How often ``every: auto`` validates."""
+RESUME, BEST = "resume.ckpt", "best.safetensors"
+"""What a training keeps while it runs."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     plan = _planned(folder / "plan.json", network, task, transfer, recipe, batches, validation)
     torch.set_num_threads(plan.compute.threads)
+    batches.device = torch.device(plan.compute.device)
     if plan.compute.channels_last:
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     score = _Scorer(network, task, recipe, validation)
@@ -124,16 +127,14 @@ def fit(
         score,
         has_validation=bool(validation),
     )
-    best = BestWeights(folder / "best.safetensors")
+    best = BestWeights(folder / BEST)
     clock = _Clock()
     callbacks: list[Callback] = [clock, History(folder / "metrics.csv"), TrainingProgress(plan.total_steps, title)]
     if validation:
         callbacks.append(best)
         if recipe.validation.early_stopping_patience is not None:
-            callbacks.append(
-                EarlyStopping(VALIDATION_DICE, patience=recipe.validation.early_stopping_patience, mode="max")
-            )
-    resume = folder / "resume.ckpt"
+            callbacks.append(Patience(recipe.validation.early_stopping_patience))
+    resume = folder / RESUME
     callbacks.append(ResumePoint(resume))
     trainer = _trainer(folder, recipe, plan, callbacks, bool(validation))
     data = _ChunkedData(batches, plan, len(validation))
@@ -179,10 +180,10 @@ class _Clock(Callback):
     def seconds(self) -> float:
         return self.before + (time.monotonic() - self.started if self.started else 0.0)
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.started = time.monotonic()
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.before, self.started = self.seconds, 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -205,7 +206,7 @@ class _Chunk(Dataset[Batch]):
         return self.batches.batch(self.first_step + index)
 
 
-class _ChunkedData(L.LightningDataModule):
+class _ChunkedData(LightningDataModule):
     """Gives Lightning a chunk of steps as an epoch, and validation cases by index."""
 
     def __init__(self, batches: PatchBatches, plan: FitPlan, validation_cases: int) -> None:
@@ -222,10 +223,10 @@ class _ChunkedData(L.LightningDataModule):
         return DataLoader(range(self.validation_cases), batch_size=1)  # type: ignore[arg-type]
 
 
-def _trainer(folder: Path, recipe: Recipe, plan: FitPlan, callbacks: list[Callback], has_validation: bool) -> L.Trainer:
+def _trainer(folder: Path, recipe: Recipe, plan: FitPlan, callbacks: list[Callback], has_validation: bool) -> Trainer:
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    return L.Trainer(
+    return Trainer(
         accelerator={"cuda": "gpu"}.get(plan.compute.device, plan.compute.device),
         devices=1,
         precision="bf16-mixed" if plan.compute.precision == "bf16" else "32-true",
@@ -240,6 +241,7 @@ def _trainer(folder: Path, recipe: Recipe, plan: FitPlan, callbacks: list[Callba
         logger=TensorBoardLogger(folder, name="tensorboard", version=""),
         log_every_n_steps=10**9,
         callbacks=callbacks,
+        plugins=[CheckpointFile()],
     )
 
 
@@ -259,6 +261,7 @@ def _planned(
     compute = choose_compute(network, recipe.compute, recipe.sampling.patch_size, recipe.sampling.batch_size)
     logger.info("training on %s", compute.describe())
     torch.set_num_threads(compute.threads)
+    batches.device = torch.device(compute.device)
     budget = parse_budget(recipe.budget)
     trial = _Trial(network, task, transfer, recipe, batches, compute)
     overhead = 0.0

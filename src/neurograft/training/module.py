@@ -1,24 +1,24 @@
 """The Lightning module: one step, one validation, the optimiser, by the transfer plan."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-import lightning as L
 import torch
+from lightning import LightningModule
 from torch import Tensor
 
 from neurograft.networks import UnitNetwork
 from neurograft.recipes.schema import OptimiserConfig
 from neurograft.sampling.batches import Batch
 from neurograft.tasks import SegmentationTask
-from neurograft.training.schedule import rate_factor
+from neurograft.training.schedule import Plateau, rate_factor
 from neurograft.transfer import TransferPlan, optimiser_groups, set_learning, source_pull
 
 VALIDATION_DICE = "validation/dice"
 TRAINING_LOSS = "training/loss"
 
 
-class FitModule(L.LightningModule):
+class FitModule(LightningModule):
     """Fits a network to a segmentation task under a transfer plan.
 
     Args:
@@ -55,8 +55,10 @@ class FitModule(L.LightningModule):
         self.channels_last = channels_last
         self.score = score
         self.has_validation = has_validation
-        self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
-        self.plateau_state: dict[str, Any] | None = None
+        self.plateau: Plateau | None = None
+        if optimiser.schedule == "plateau":
+            better: Literal["higher", "lower"] = "higher" if has_validation else "lower"
+            self.plateau = Plateau(optimiser.plateau_factor, optimiser.plateau_patience, better)
         self.chunk_losses: list[Tensor] = []
         self.validation_scores: list[float] = []
 
@@ -84,25 +86,24 @@ class FitModule(L.LightningModule):
         self.log(TRAINING_LOSS, torch.stack(self.chunk_losses).mean().cpu())
         if self.plateau is not None and self._validated_now():
             watched = VALIDATION_DICE if self.has_validation else TRAINING_LOSS
-            self.plateau.step(self.trainer.callback_metrics[watched].item())
+            if self.plateau.see(self.trainer.callback_metrics[watched].item()):
+                # The schedule takes the new scale from its next step on; the rate of that step is set here.
+                for group in self.trainer.optimizers[0].param_groups:
+                    group["lr"] *= self.plateau.factor
 
     def _validated_now(self) -> bool:
         every = self.trainer.check_val_every_n_epoch or 1
         return (self.current_epoch + 1) % every == 0
 
-    def on_train_start(self) -> None:
-        """Give a resumed plateau its memory back."""
-        if self.plateau is not None and self.plateau_state is not None:
-            self.plateau.load_state_dict(self.plateau_state)
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the plateau's memory, which Lightning would save before its last step."""
+        """Keep the plateau's memory."""
         if self.plateau is not None:
             checkpoint["plateau"] = self.plateau.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the plateau's memory until there is a plateau to give it to."""
-        self.plateau_state = checkpoint.get("plateau")
+        """Give the plateau its memory back."""
+        if self.plateau is not None:
+            self.plateau.load_state_dict(checkpoint["plateau"])
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Leave batches alone: patches are made where they are used."""
@@ -126,16 +127,11 @@ class FitModule(L.LightningModule):
         config = self.optimiser_config
         groups = optimiser_groups(self.network, self.plan, config.learning_rate)
         optimiser = build_optimiser(groups, config)
-        if config.schedule == "plateau":
-            self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimiser,
-                mode="max" if self.has_validation else "min",
-                factor=config.plateau_factor,
-                patience=config.plateau_patience,
-            )
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, lambda step: rate_factor(config, step, self.total_steps)
-        )
+
+        def factor(step: int) -> float:
+            return rate_factor(config, step, self.total_steps) * (self.plateau.scale if self.plateau else 1.0)
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 

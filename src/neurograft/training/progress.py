@@ -4,7 +4,7 @@ import math
 import sys
 import time
 
-import lightning as L
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -34,7 +34,7 @@ class TrainingProgress(Callback):
         self.first_step = 0
         self.lines = 0
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar."""
         self.started, self.first_step = time.monotonic(), trainer.global_step
         if self.console.is_terminal:
@@ -49,12 +49,12 @@ class TrainingProgress(Callback):
             self.bar.start()
             self.bar.add_task("training", total=self.total_steps, completed=trainer.global_step, figures="")
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: object) -> None:
+    def on_train_batch_end(self, trainer: Trainer, *_: object) -> None:
         """Move the bar."""
         if self.bar is not None:
             self.bar.update(self.bar.task_ids[0], completed=trainer.global_step, figures=self._figures())
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the chunk's figures; without a terminal, print a line now and then."""
         metrics = trainer.callback_metrics
         self.loss = float(metrics.get(TRAINING_LOSS, math.nan))
@@ -69,11 +69,11 @@ class TrainingProgress(Callback):
                 soft_wrap=True,
             )
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""
         self._close()
 
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Give the terminal back."""
         self._close()
 

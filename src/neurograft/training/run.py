@@ -2,10 +2,11 @@
 
 import logging
 import platform
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,14 @@ import pandas as pd
 import yaml
 
 import neurograft
-from neurograft.cohorts import Cohort, CohortFingerprint, fingerprint_cohort, require_disjoint
+from neurograft.cohorts import (
+    LABEL_STATES,
+    Case,
+    Cohort,
+    CohortFingerprint,
+    fingerprint_cohort,
+    require_disjoint,
+)
 from neurograft.errors import InputError
 from neurograft.hardware import peak_memory_mib
 from neurograft.models import Bundle, BundleInfo, save_bundle
@@ -25,7 +33,7 @@ from neurograft.recipes.schema import Recipe
 from neurograft.sampling.batches import PatchBatches
 from neurograft.tasks import SegmentationTask
 from neurograft.training.cases import PreparedCase, prepare_cohort, split_validation
-from neurograft.training.fit import FitResult, fit
+from neurograft.training.fit import BEST, RESUME, FitResult, fit
 from neurograft.transfer import (
     LoadingReport,
     NetworkSide,
@@ -81,10 +89,23 @@ class Transfer:
 
 
 def select_labels(cohort: Cohort, recipe: Recipe) -> Cohort:
-    """The cohort with the labels that the recipe asks for."""
-    if recipe.labels is None:
-        return cohort
-    return cohort.with_labels(cohort.labels.select(recipe.labels))
+    """The cohort with the labels that the recipe asks for.
+
+    Each case's label states follow: a merged label is annotated as its least annotated part, and
+    a case that annotates none of the labels counts as unlabelled.
+    """
+    labels = cohort.labels if recipe.labels is None else cohort.labels.select(recipe.labels)
+    parts: dict[str, tuple[str, ...]] = {name: (name,) for name in labels.names}
+    if isinstance(recipe.labels, Mapping):
+        parts = dict(recipe.labels)
+
+    def selected(case: Case) -> Case:
+        if isinstance(case.label_state, str):
+            return case
+        states = {name: max(map(case.state_of, merged), key=LABEL_STATES.index) for name, merged in parts.items()}
+        return replace(case, label_state=states)
+
+    return replace(cohort, labels=labels, cases=tuple(map(selected, cohort.cases)))
 
 
 def prepare_transfer(
@@ -140,39 +161,58 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
     ancestors = _ancestors(request, transfer.plan, fingerprint)
     identity = _identity(request, cohort, fingerprint)
     with staged_directory(request.out, identity, request.overwrite) as folder:
-        write_text(folder / "recipe.yaml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
-        pd.DataFrame(transfer.report.to_records()).to_csv(folder / "loading.tsv", sep="\t", index=False)
-        pd.DataFrame(plan_rows(transfer.plan)).to_csv(folder / "plan.tsv", sep="\t", index=False)
-        for note in transfer.plan.notes:
-            logger.warning(note)
-        start = time.monotonic()
-        training, validation = split_validation(cohort, recipe.validation, request.seed)
-        prepared = prepare_cohort(cohort, recipe.preparation, progress)
-        preparation_seconds = time.monotonic() - start
-        trained = [case for case in prepared if case.example.subject in training]
-        held = [case for case in prepared if case.example.subject in validation]
-        result = _fit_plan(request, transfer, cohort, trained, held, folder) if transfer.plan.trains else None
-        record = _record(request, result, len(training), len(validation), len(prepared), preparation_seconds)
-        info = BundleInfo(
-            name=request.out.resolve().name,
-            units=[(unit.name, unit.role, unit.depth) for unit in transfer.network.units],
-            channels=list(channels),
-            labels=cohort.labels.to_dict(),
-            recipe=recipe,
-            spacing_mm=_median_spacing(prepared),
-            strategy=request.strategy,
-            plan=plan_rows(transfer.plan),
-            parent=_parent(request, transfer.plan),
-            label_from=dict(request.label_from) if transfer.plan.copies else {},
-            loading=transfer.report.counts() if transfer.plan.copies else {},
-            training=record,
-            training_subjects=[*ancestors, fingerprint.to_dict()],
-            versions=library_versions(),
-        )
-        info = save_bundle(folder / "model", info, transfer.network)
-        write_json(folder / "run.json", {"strategy": request.strategy, **record, "notes": list(transfer.plan.notes)})
-        for leftover in ("resume.ckpt", "best.safetensors"):
-            (folder / leftover).unlink(missing_ok=True)
+        try:
+            return _run(request, cohort, transfer, [*ancestors, fingerprint.to_dict()], folder, progress)
+        except InputError:
+            # The mend may be another setting, which must not find this run in its way.
+            if not (folder / RESUME).is_file():
+                shutil.rmtree(folder)
+            raise
+
+
+def _run(
+    request: TrainingRequest,
+    cohort: Cohort,
+    transfer: Transfer,
+    seen: list[dict[str, Any]],
+    folder: Path,
+    progress: CasesProgress | None,
+) -> BundleInfo:
+    """Prepare, fit and write everything into `folder`."""
+    recipe = request.recipe
+    write_text(folder / "recipe.yaml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
+    pd.DataFrame(transfer.report.to_records()).to_csv(folder / "loading.tsv", sep="\t", index=False)
+    pd.DataFrame(plan_rows(transfer.plan)).to_csv(folder / "plan.tsv", sep="\t", index=False)
+    for note in transfer.plan.notes:
+        logger.warning(note)
+    start = time.monotonic()
+    training, validation = split_validation(cohort, recipe.validation, request.seed)
+    prepared = prepare_cohort(cohort, recipe.preparation, progress)
+    preparation_seconds = time.monotonic() - start
+    trained = [case for case in prepared if case.example.subject in training]
+    held = [case for case in prepared if case.example.subject in validation]
+    result = _fit_plan(request, transfer, cohort, trained, held, folder) if transfer.plan.trains else None
+    record = _record(request, result, len(training), len(validation), len(prepared), preparation_seconds)
+    info = BundleInfo(
+        name=request.out.resolve().name,
+        units=[(unit.name, unit.role, unit.depth) for unit in transfer.network.units],
+        channels=list(cohort.channels),
+        labels=cohort.labels.to_dict(),
+        recipe=recipe,
+        spacing_mm=_median_spacing(prepared),
+        strategy=request.strategy,
+        plan=plan_rows(transfer.plan),
+        parent=_parent(request, transfer.plan),
+        label_from=dict(request.label_from) if transfer.plan.copies else {},
+        loading=transfer.report.counts() if transfer.plan.copies else {},
+        training=record,
+        training_subjects=seen,
+        versions=library_versions(),
+    )
+    info = save_bundle(folder / "model", info, transfer.network)
+    write_json(folder / "run.json", {"strategy": request.strategy, **record, "notes": list(transfer.plan.notes)})
+    for leftover in (RESUME, BEST):
+        (folder / leftover).unlink(missing_ok=True)
     return info
 
 

@@ -207,13 +207,12 @@ def _call(name: str, text: str | None, units: Units) -> TransferPlan:
             positional.append(part.strip())
     signature = inspect.signature(STRATEGIES[name])
     valid = list(signature.parameters)[1:]
-    near = [
-        f"Did you mean {hit!r}? " for key in named for hit in difflib.get_close_matches(key, valid, n=1) if key != hit
-    ]
+    near = [hit for key in named if key not in valid for hit in difflib.get_close_matches(key, valid, n=1)]
     try:
         arguments = signature.bind(units, *positional, **named).arguments
     except TypeError as error:
-        mend = f"{near[0] if near else ''}Arguments of {name}: {', '.join(valid) or 'none'}"
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        mend = f"{hint}Arguments of {name}: {', '.join(valid) or 'none'}"
         if "frontier" in valid:
             mend += f"; frontiers here: {', '.join(unit.name for unit in units)}"
         raise InputError(f"strategy {name}({text or ''}): {error}", mend) from error

@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from neurograft.errors import InputError
+from neurograft.hardware import choose_compute, peak_memory_mib, probe
+from neurograft.networks import build_network
+from neurograft.recipes.schema import ComputeConfig, NetworkConfig
+
+SIZE = (4, 4, 4)
+CPU = ComputeConfig(device="cpu")
+FIXED = ComputeConfig(device="cpu", precision="fp32", channels_last=False, threads=1)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NEUROGRAFT_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def small(norm: str = "batch"):
+    return build_network(NetworkConfig(channels=(2, 3), norm=norm), 1, 1, seed=0)
+
+
+def timings(monkeypatch: pytest.MonkeyPatch, seconds: dict[tuple[str, bool], float]) -> list[tuple]:
+    """Replace the stopwatch; returns the options that were tried."""
+    tried: list[tuple] = []
+
+    def measure(network, device, option, shape) -> float:
+        tried.append((option, shape))
+        return seconds[option[:2]]
+
+    monkeypatch.setattr(probe, "_step_seconds", measure)
+    return tried
+
+
+TIMES = {("fp32", False): 0.4, ("fp32", True): 0.3, ("bf16", False): 0.1, ("bf16", True): 0.2}
+
+
+def test_the_fastest_is_chosen_and_kept(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    tried = timings(monkeypatch, TIMES)
+    choice = choose_compute(small(), CPU, (3, 4, 5), 2)
+    assert (choice.device, choice.precision, choice.channels_last) == ("cpu", "bf16", False)
+    assert len(tried) == len(choice.step_seconds)
+    assert {shape for _, shape in tried} == {(2, 1, 4, 4, 6)}
+    again = choose_compute(small(), CPU, (3, 4, 5), 2)
+    assert again == choice
+    assert len(tried) == len(choice.step_seconds)
+
+
+def test_networks_with_equal_shapes_are_measured_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = timings(monkeypatch, TIMES)
+    choose_compute(small("batch"), CPU, SIZE, 1)
+    count = len(tried)
+    choose_compute(small("instance"), CPU, SIZE, 1)
+    assert len(tried) == 2 * count
+
+
+def test_what_the_recipe_fixes_is_not_tried(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    tried = timings(monkeypatch, TIMES)
+    choice = choose_compute(small(), FIXED, SIZE, 1)
+    assert (choice.precision, choice.channels_last, choice.threads, choice.step_seconds) == ("fp32", False, 1, {})
+    assert tried == []
+    assert list(cache.iterdir()) == []
+    half = choose_compute(small(), FIXED.model_copy(update={"channels_last": "auto"}), SIZE, 1)
+    assert [option[:2] for option, _ in tried] == [("fp32", False), ("fp32", True)]
+    assert half.channels_last is True
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", json.dumps({"device": "cpu", "speed": 3})])
+def test_damaged_cache_is_measured_anew(monkeypatch: pytest.MonkeyPatch, cache: Path, content: str) -> None:
+    timings(monkeypatch, TIMES)
+    choice = choose_compute(small(), CPU, SIZE, 1)
+    (file,) = (cache / "compute").iterdir()
+    file.write_text(content)
+    assert choose_compute(small(), CPU, SIZE, 1) == choice
+
+
+def test_cache_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NEUROGRAFT_CACHE", str(tmp_path / "file"))
+    timings(monkeypatch, TIMES)
+    assert choose_compute(small(), CPU, SIZE, 1).precision == "bf16"
+
+
+def test_measuring_changes_neither_network_nor_generator_nor_threads() -> None:
+    network = small()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    generator, threads = torch.get_rng_state(), torch.get_num_threads()
+    choice = choose_compute(network, CPU, SIZE, 2)
+    assert all(seconds > 0 for seconds in choice.step_seconds.values())
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert torch.get_num_threads() == threads
+
+
+def test_device_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"compute\.device is cuda.*compute\.device=auto"):
+        choose_compute(small(), ComputeConfig(device="cuda"), SIZE, 1)
+
+
+def test_description() -> None:
+    assert choose_compute(small(), FIXED, SIZE, 1).describe() == "cpu, fp32, channels first, 1 threads"
+
+
+def test_peak_memory_is_that_of_a_process_with_torch() -> None:
+    assert 50 < peak_memory_mib() < 200_000

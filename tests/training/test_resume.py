@@ -1,0 +1,249 @@
+"""A run that was cut off, at any moment and any number of times, ends as one that was not."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from neurograft.cohorts import Cohort
+from neurograft.models import Bundle, open_bundle
+from neurograft.recipes import Recipe
+from neurograft.sampling.batches import PatchBatches
+from neurograft.training import callbacks, run
+from neurograft.training.fit import _Scorer
+from neurograft.training.run import TrainingRequest, train_model
+
+RecipeMaker = Callable[..., Recipe]
+
+
+class Cut(BaseException):
+    """Stands for a kill: nothing in the program catches it as an error."""
+
+
+def _cut_in(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int, after: bool = False) -> None:
+    """Raise in the n-th call of a function, before or after it has done its work."""
+    original, calls = getattr(owner, name), 0
+
+    def cutting(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == call and not after:
+            raise Cut
+        result = original(*args, **kwargs)
+        if calls == call:
+            raise Cut
+        return result
+
+    monkeypatch.setattr(owner, name, cutting)
+
+
+CUTS: list[tuple[Any, str, int, bool]] = [
+    (PatchBatches, "batch", 3, False),  # before the first resume point
+    (PatchBatches, "batch", 6, False),  # in a chunk
+    (_Scorer, "__call__", 1, False),  # in a validation
+    (callbacks.BestWeights, "on_validation_end", 1, True),  # after the best weights, before the resume point
+    (callbacks.CheckpointFile, "save_checkpoint", 1, False),  # after a chunk, before its resume point
+    (callbacks.CheckpointFile, "save_checkpoint", 1, True),
+    (run, "save_bundle", 1, False),  # trained, but not written
+]
+
+SETTINGS: dict[str, tuple[str, list[str]]] = {
+    "adam, poly": ("scratch", ["optimiser.name=adam", "optimiser.schedule=poly", "validation.hold_out=1"]),
+    "sgd, cosine": ("scratch", ["optimiser.name=sgd", "optimiser.schedule=cosine", "optimiser.warmup_steps=5"]),
+    "plateau of the validation": (
+        "scratch",
+        ["optimiser.schedule=plateau", "optimiser.plateau_patience=1", "validation.hold_out=1", "validation.every=4"],
+    ),
+    "plateau of the loss": (
+        "scratch",
+        [
+            "optimiser.schedule=plateau",
+            "optimiser.plateau_patience=1",
+            "validation.every=4",
+            "optimiser.learning_rate=1",
+        ],
+    ),
+    "early stopping": (
+        "scratch",
+        [
+            "validation.hold_out=1",
+            "validation.early_stopping_patience=1",
+            "validation.every=4",
+            "optimiser.learning_rate=1e-9",
+        ],
+    ),
+    "early stopping between chunks": (
+        "scratch",
+        ["validation.hold_out=1", "validation.early_stopping_patience=1", "optimiser.learning_rate=1e-9"],
+    ),
+    "gradual": ("gradual(0.8)", ["validation.hold_out=1"]),
+    "lora": ("lora(2)", ["validation.hold_out=1"]),
+    "l2sp": ("l2sp(0.1)", []),
+    "batch norm, decay": ("decay(up1)", ["network.norm=batch"]),
+    "last weights": ("freeze(head)", ["validation.hold_out=1", "validation.keep=last"]),
+}
+
+
+@pytest.fixture(scope="module")
+def source(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Bundle]:
+    bundles: dict[str, Bundle] = {}
+
+    def get(norm: str) -> Bundle:
+        if norm not in bundles:
+            out = tmp_path_factory.mktemp("source") / norm
+            train_model(TrainingRequest(balls, make_recipe("budget=4steps", f"network.norm={norm}"), out))
+            bundles[norm] = open_bundle(out)
+        return bundles[norm]
+
+    return get
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """What must be the same: everything but times."""
+    record = json.loads((folder / "run.json").read_text())
+    return {
+        "weights": (folder / "model" / "model.safetensors").read_bytes(),
+        "metrics": (folder / "metrics.csv").read_text(),
+        "record": {key: record[key] for key in ("steps", "kept", "strategy", "cases")},
+        "files": sorted(path.name for path in folder.iterdir()),
+    }
+
+
+@pytest.mark.usefixtures("short_chunks")
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_cut_off_anywhere_it_ends_as_if_nothing_had_been(
+    setting: str,
+    source: Callable[[str], Bundle],
+    balls: Cohort,
+    make_recipe: RecipeMaker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    strategy, overrides = SETTINGS[setting]
+    recipe = make_recipe(*overrides)
+    model = None if strategy == "scratch" else source(recipe.network.norm)
+
+    def request(name: str) -> TrainingRequest:
+        return TrainingRequest(balls, recipe, tmp_path / name, strategy, model, seed=5, allow_shared_subjects=True)
+
+    train_model(request("undisturbed"))
+    for owner, name, call, after in CUTS:
+        if owner in (_Scorer, callbacks.BestWeights) and recipe.validation.hold_out == "auto":
+            continue
+        with monkeypatch.context() as patch:
+            _cut_in(patch, owner, name, call, after)
+            with pytest.raises(Cut):
+                train_model(request("cut"))
+        assert not (tmp_path / "cut").exists()
+    train_model(request("cut"))
+    assert outcome(tmp_path / "cut") == outcome(tmp_path / "undisturbed")
+    if setting.startswith("early stopping"):
+        steps = outcome(tmp_path / "undisturbed")["record"]["steps"]
+        assert steps == {"early stopping": 8, "early stopping between chunks": 16}[setting]
+    if setting == "plateau of the loss":
+        rates = [line.split(",")[2] for line in outcome(tmp_path / "undisturbed")["metrics"].splitlines()[1:]]
+        assert len(set(rates)) > 1
+        assert sorted(map(float, rates), reverse=True) == list(map(float, rates))
+
+
+@pytest.mark.usefixtures("short_chunks")
+def test_a_run_cut_off_while_it_puts_its_files_in_order_ends_the_same(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe("budget=8steps", "validation.hold_out=1")
+    train_model(TrainingRequest(balls, recipe, tmp_path / "undisturbed"))
+    with monkeypatch.context() as patch:
+        _cut_in(patch, run, "write_json", 1, after=True)
+        with pytest.raises(Cut):
+            train_model(TrainingRequest(balls, recipe, tmp_path / "cut"))
+    train_model(TrainingRequest(balls, recipe, tmp_path / "cut"))
+    assert outcome(tmp_path / "cut") == outcome(tmp_path / "undisturbed")
+
+
+KILLER = """
+import json, os, random, signal, sys, time
+import torch
+import neurograft.training.run
+from neurograft.cli import main
+from neurograft.training import fit
+
+fit.LARGEST_CHUNK = 5
+torch.set_num_threads(1)
+
+def start(command):
+    child = os.fork()
+    if child == 0:
+        sys.argv = command
+        sys.stdout = sys.stderr = open(os.devnull, "w")
+        code = 1
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+        finally:
+            os._exit(code)
+    return child
+
+def finish(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+command, seed = json.loads(sys.argv[1]), int(sys.argv[2])
+begin = time.monotonic()
+assert finish(start([*command, "--out", "undisturbed"])) == 0
+duration = time.monotonic() - begin
+moments = random.Random(seed)
+kills = 0
+for share in [0.15, 0.5, 0.3, 0.45, 0.35]:
+    child = start([*command, "--out", "killed"])
+    time.sleep(duration * share * moments.uniform(0.7, 1.3))
+    os.kill(child, signal.SIGKILL)
+    if finish(child) == 0:
+        break
+    kills += 1
+else:
+    assert finish(start([*command, "--out", "killed"])) == 0
+print(json.dumps({"kills": kills, "seconds": duration}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["train", "adapt"])
+def test_sigkill_at_random_moments(
+    command: str, source: Callable[[str], Bundle], balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    tiny = [
+        "network.channels=[4,8]",
+        "sampling.patch_size=[16,16,16]",
+        "compute.precision=fp32",
+        "compute.channels_last=false",
+        "compute.threads=1",
+        "budget=60steps",
+        "validation.hold_out=1",
+        "validation.every=10",
+        "inference.overlap=0.0",
+    ]
+    words = ["neurograft", command, "--cohort", str(balls.source), "--seed", "3"]
+    if command == "adapt":
+        model = str(source("instance").path)
+        words += ["--source", model, "--strategy", "lora(2)", "--allow-shared-subjects"]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLER, json.dumps([*words, *tiny]), "11"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1])["kills"] >= 3
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "undisturbed")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert load_file(tmp_path / "killed" / "model" / "model.safetensors")

@@ -1,0 +1,261 @@
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from torch import Tensor
+
+from neurograft.cohorts import Cohort
+from neurograft.errors import InputError
+from neurograft.models import Bundle, open_bundle
+from neurograft.networks import build_network
+from neurograft.recipes import Recipe
+from neurograft.training.run import TrainingRequest, train_model
+from neurograft.transfer import frozen_tensor_names, plan_transfer
+
+CohortMaker = Callable[..., Cohort]
+RecipeMaker = Callable[..., Recipe]
+
+
+@pytest.fixture(scope="module")
+def others(make_cohort: CohortMaker, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Four people who are not in `balls`."""
+    return make_cohort(tmp_path_factory.mktemp("others") / "others", 4, seed=9, first_subject=50)
+
+
+@pytest.fixture(scope="module")
+def source(balls: Cohort, make_recipe: RecipeMaker, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A model with batch norm, whose statistics have moved."""
+    out = tmp_path_factory.mktemp("source") / "source"
+    train_model(TrainingRequest(balls, make_recipe("network.norm=batch", "budget=6steps"), out))
+    return open_bundle(out)
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    return load_file(folder / "model" / "model.safetensors")
+
+
+def test_the_seed_decides_the_weights(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+    recipe = make_recipe("budget=6steps")
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        train_model(TrainingRequest(balls, recipe, tmp_path / name, seed=seed))
+    a, b, c = ((tmp_path / name / "model" / "model.safetensors").read_bytes() for name in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_what_a_run_leaves(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+    recipe = make_recipe("validation.hold_out=1", "budget=20steps")
+    info = train_model(TrainingRequest(balls, recipe, tmp_path / "run"))
+    folder = tmp_path / "run"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".neurograft.json",
+        "loading.tsv",
+        "metrics.csv",
+        "model",
+        "plan.json",
+        "plan.tsv",
+        "recipe.yaml",
+        "run.json",
+        "tensorboard",
+    ]
+    assert sorted(path.name for path in (folder / "model").iterdir()) == ["README.md", "bundle.json", "model.safetensors"]
+    assert Recipe.model_validate(yaml.safe_load((folder / "recipe.yaml").read_text())) == recipe
+    record = json.loads((folder / "run.json").read_text())
+    assert (record["steps"], record["training_subjects"], record["validation_subjects"]) == (20, 2, 1)
+    metrics = pd.read_csv(folder / "metrics.csv")
+    assert list(metrics.columns) == ["step", "training/loss", "learning_rate", "validation/dice"]
+    assert metrics["step"].tolist() == [8, 16, 20]
+    assert metrics["validation/dice"].notna().tolist() == [True, True, False]
+    assert record["kept"].startswith("best at step ")
+    assert list((folder / "tensorboard").glob("events*"))
+    assert [row["unit"] for row in info.plan] == ["down1", "bottleneck", "up1", "head"]
+    assert info.spacing_mm == (1.0, 1.0, 1.0)
+    assert open_bundle(folder).info == info
+    seen = info.training_subjects[0]["subjects"]
+    assert len(seen) == 3, "validation people chose the weights, so they count as seen"
+    assert not any(name in (folder / "model" / "bundle.json").read_text() for name in balls.subjects)
+
+
+def test_the_best_weights_are_kept_and_not_the_last(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([0.2, 0.7, 0.7, 0.1])
+    monkeypatch.setattr("neurograft.training.fit._Scorer.__call__", lambda *_: next(figures))
+    more = ("validation.hold_out=1", "validation.every=2", "optimiser.schedule=constant")
+    train_model(TrainingRequest(balls, make_recipe("budget=8steps", *more), tmp_path / "best"))
+    assert json.loads((tmp_path / "best" / "run.json").read_text())["kept"] == "best at step 4, validation Dice 0.7000"
+    figures = iter([0.2, 0.7])
+    train_model(TrainingRequest(balls, make_recipe("budget=4steps", *more, "validation.keep=last"), tmp_path / "four"))
+    assert (tmp_path / "four" / "model" / "model.safetensors").read_bytes() == (
+        tmp_path / "best" / "model" / "model.safetensors"
+    ).read_bytes()
+
+
+def test_it_learns(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+    recipe = make_recipe("budget=100steps", "optimiser.learning_rate=0.01", "validation.hold_out=1", "validation.every=50")
+    train_model(TrainingRequest(balls, recipe, tmp_path / "run"))
+    assert pd.read_csv(tmp_path / "run" / "metrics.csv")["validation/dice"].max() > 0.8
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    ["freeze(up1)", "freeze(head)", "first_layers(1)", "shallow", "lora(2)", "decay(up1)", "gradual", "l2sp", "none"],
+)
+def test_frozen_tensors_stay_bit_identical(
+    strategy: str, source: Bundle, others: Cohort, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    recipe = make_recipe("network.norm=batch", "budget=6steps", "validation.hold_out=1", "validation.every=2")
+    train_model(TrainingRequest(others, recipe, tmp_path / "run", strategy, source))
+    network = build_network(recipe.network, 1, 2, seed=0)
+    plan = plan_transfer(strategy, network.units)
+    frozen = set(frozen_tensor_names(network, plan))
+    if plan.lora_rank is not None:
+        # Adapters were folded into the convolutions; norms and biases stay as they were.
+        frozen = {name for name in frozen if ".norm" in name or name.endswith("bias")}
+    before, after = source.state, weights(tmp_path / "run")
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert not changed & frozen
+    assert bool(changed) == (strategy != "none")
+    if strategy.startswith("freeze"):
+        # The statistics of frozen norms too, through training and through validation.
+        assert "down1.norm1.running_mean" in frozen
+        assert int(after["down1.norm1.num_batches_tracked"]) == 6
+    if strategy == "first_layers(1)":
+        assert "up1.block.norm1.running_mean" in changed
+        assert "up1.block.conv1.weight" not in changed
+    if strategy == "decay(up1)":
+        assert "down1.norm1.running_mean" in changed
+
+
+def test_strategy_none_is_the_source(source: Bundle, others: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+    info = train_model(TrainingRequest(others, make_recipe("network.norm=batch"), tmp_path / "run", "none", source))
+    assert (info.training["steps"], info.training["kept"]) == (0, "the source's")
+    assert info.parent == {"name": "source", "weights_sha256": source.info.weights_sha256}
+    assert len(info.training_subjects) == 2, "the source's people and these"
+
+
+def test_people_whom_the_source_has_seen_are_refused(
+    source: Bundle, balls: Cohort, others: Cohort, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    # The same scan under another name, in a cohort of another name.
+    renamed = replace(balls.cases[1], id="x", subject="x")
+    mixed = replace(others, cases=(*others.cases, renamed))
+    request = TrainingRequest(mixed, make_recipe("network.norm=batch", "budget=1steps"), tmp_path / "run", "full", source)
+    with pytest.raises(InputError, match=r"1 subject of this cohort also among the source model's training subjects: x"):
+        train_model(request)
+    assert list(tmp_path.iterdir()) == []
+    train_model(replace(request, allow_shared_subjects=True))
+    scratch = replace(request, out=tmp_path / "scratch", strategy="scratch")
+    train_model(scratch)  # nothing is taken over, so nobody can be seen twice
+
+
+def test_people_seen_by_an_ancestor_are_refused(
+    source: Bundle, balls: Cohort, others: Cohort, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    recipe = make_recipe("network.norm=batch", "budget=1steps")
+    train_model(TrainingRequest(others, recipe, tmp_path / "child", "full", source))
+    with pytest.raises(InputError, match="also among the source model's training subjects"):
+        train_model(TrainingRequest(balls, recipe, tmp_path / "grandchild", "full", open_bundle(tmp_path / "child")))
+
+
+def test_a_patch_larger_than_the_image_is_padded_and_said(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = make_recipe("sampling.patch_size=[24, 17, 16]", "budget=2steps", "validation.hold_out=1")
+    with caplog.at_level(logging.WARNING, "neurograft"):
+        train_model(TrainingRequest(balls, recipe, tmp_path / "run"))
+    assert "the patch of 24 x 18 x 16 voxels is larger than 2 of 2 images (first: p0" in caplog.text
+
+
+def test_a_time_budget_is_kept_to_and_resumed_with_its_steps(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("neurograft.training.fit.LARGEST_CHUNK", 20)
+    recipe = make_recipe("budget=2s", "validation.every=auto", "validation.hold_out=1")
+    request = TrainingRequest(balls, recipe, tmp_path / "run")
+
+    def cut(*_: object) -> None:
+        raise KeyError("cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("neurograft.training.run.save_bundle", cut)
+        with pytest.raises(KeyError):
+            train_model(request)
+    planned = json.loads((tmp_path / ".run.partial" / "plan.json").read_text())["total_steps"]
+    begin = time.monotonic()
+    record = train_model(request).training
+    assert time.monotonic() - begin < 2, "the second attempt had nothing left to train"
+    assert record["steps"] == planned > 5
+    # Other work on the machine makes the share of the clock vary.
+    assert 0.5 < record["seconds"] < 6
+
+
+def test_epochs_are_counted_in_patches_a_subject(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+    recipe = make_recipe("budget=3epochs", "sampling.patches_per_subject=2", "sampling.batch_size=2")
+    assert train_model(TrainingRequest(balls, recipe, tmp_path / "run")).training["steps"] == 9
+
+
+def test_labels_are_selected_and_merged_by_the_recipe(
+    make_cohort: CohortMaker, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    cohort = make_cohort(tmp_path / "c", 2, labels=("left", "right"), shape=(24, 24, 24))
+    info = train_model(TrainingRequest(cohort, make_recipe("budget=1steps", "labels={both: [left, right]}"), tmp_path / "m"))
+    assert [label["name"] for label in info.labels["labels"]] == ["both"]
+    assert weights(tmp_path / "m")["head.weight"].shape[0] == 2
+
+
+def test_an_error_of_the_user_leaves_nothing_in_the_way(
+    make_cohort: CohortMaker, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    cohort = make_cohort(tmp_path / "c", 2, labels=("left", "middle"), shape=(24, 24, 24))
+    flips = "augmentation.flip_axes=[left-right]"
+    with pytest.raises(InputError, match="have no partner"):
+        train_model(TrainingRequest(cohort, make_recipe("budget=1steps", flips), tmp_path / "run"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c"]
+    train_model(TrainingRequest(cohort, make_recipe("budget=1steps"), tmp_path / "run"))
+
+
+def test_an_existing_output_is_refused_before_anything_is_read(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("mine")
+    unreadable = replace(balls, cases=(replace(balls.cases[0], images={"image": tmp_path / "nothing.nii.gz"}),))
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="the output (exists|holds files that neurograft did not make)"):
+            train_model(TrainingRequest(unreadable, make_recipe(), tmp_path / "run", overwrite=overwrite))
+    assert (tmp_path / "run" / "mine.txt").read_text() == "mine"
+
+
+def test_batches_lie_where_the_network_trains(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from neurograft.sampling.batches import PatchBatches
+
+    made = []
+    original = PatchBatches.__init__
+
+    def remember(self: PatchBatches, *args: object, **kwargs: object) -> None:
+        original(self, *args, **kwargs)
+        self.device = torch.device("meta")
+        made.append(self)
+
+    monkeypatch.setattr(PatchBatches, "__init__", remember)
+    train_model(TrainingRequest(balls, make_recipe("budget=1steps"), tmp_path / "run"))
+    assert [batches.device.type for batches in made] == ["cpu"]
+
+
+def test_labelled_cases_only(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+    unlabelled = replace(balls.cases[0], id="u", subject="u", label=None, label_state="none")
+    info = train_model(
+        TrainingRequest(replace(balls, cases=(*balls.cases, unlabelled)), make_recipe("budget=1steps"), tmp_path / "run")
+    )
+    assert info.training["cases"] == 3
+    assert np.isfinite(weights(tmp_path / "run")["head.weight"].numpy()).all()
