@@ -106,8 +106,8 @@ class Grid:
         return self.shape == other.shape and self.corner_distance_mm(other) <= tolerance_mm
 
     def corner_distance_mm(self, other: "Grid") -> float:
-        """Largest distance between where the two affines put a corner of this grid."""
-        corners = np.array([[*corner, 1.0] for corner in product(*((0, size - 1) for size in self.shape))])
+        """Largest distance between where the two affines put an outer corner of this grid."""
+        corners = np.array([[*corner, 1.0] for corner in product(*((-0.5, size - 0.5) for size in self.shape))])
         offsets = corners @ (self.affine - other.affine).T
         return float(np.linalg.norm(offsets[:, :3], axis=1).max())
 

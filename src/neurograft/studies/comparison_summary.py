@@ -76,7 +76,7 @@ def verdicts(summary: pd.DataFrame) -> list[str]:
         if np.isnan(row["difference_to_scratch"]):
             continue
         interval = f"95 % interval {row['difference_low']:+.3f} to {row['difference_high']:+.3f}"
-        arm = row["strategy"] if row["training_subjects"] == "0" else f"{row['strategy']}, {row['training_subjects']} people"
+        arm = f"{row['strategy']}, {row['training_subjects']} people"
         start = f"{arm}, against scratch on the same people: {what} {row['difference_to_scratch']:+.3f} ({interval})"
         if row["difference_low"] > 0:
             sentences.append(f"{start}: better.")
