@@ -74,7 +74,9 @@ def test_a_sigmoid_model_decides_at_its_threshold(threshold_bundle: BundleMaker,
 
 def test_models_are_averaged(threshold_bundle: BundleMaker, tmp_path: Path) -> None:
     image = volume()
-    bundles = [threshold_bundle(tmp_path / f"m{k}", [t], slope=s) for k, (t, s) in enumerate([(0.2, 3), (0.5, 9), (0.81, 20)])]
+    bundles = [
+        threshold_bundle(tmp_path / f"m{k}", [t], slope=s) for k, (t, s) in enumerate([(0.2, 3), (0.5, 9), (0.81, 20)])
+    ]
     result = Segmenter(bundles).segment([image], keep_probabilities=True)
     mean = np.mean([logistic(image.data, s, t) for t, s in [(0.2, 3), (0.5, 9), (0.81, 20)]], axis=0)
     np.testing.assert_allclose(result.probabilities, mean[None], atol=1e-6)
@@ -153,6 +155,10 @@ def test_progress_counts_windows_and_ends_full(threshold_bundle: BundleMaker, tm
     image = torch.zeros(1, 16, 8, 8)
     segmenter = Segmenter([bundle])
     window_probabilities(
-        segmenter.networks[0], segmenter.task, image, segmenter.recipes[0], lambda done, total: seen.append((done, total))
+        segmenter.networks[0],
+        segmenter.task,
+        image,
+        segmenter.recipes[0],
+        lambda done, total: seen.append((done, total)),
     )
     assert seen == [(1, 2), (2, 2)]

@@ -67,7 +67,11 @@ def test_what_a_run_leaves(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Pa
         "run.json",
         "tensorboard",
     ]
-    assert sorted(path.name for path in (folder / "model").iterdir()) == ["README.md", "bundle.json", "model.safetensors"]
+    assert sorted(path.name for path in (folder / "model").iterdir()) == [
+        "README.md",
+        "bundle.json",
+        "model.safetensors",
+    ]
     assert Recipe.model_validate(yaml.safe_load((folder / "recipe.yaml").read_text())) == recipe
     record = json.loads((folder / "run.json").read_text())
     assert (record["steps"], record["training_subjects"], record["validation_subjects"]) == (20, 2, 1)
@@ -101,7 +105,9 @@ def test_the_best_weights_are_kept_and_not_the_last(
 
 
 def test_it_learns(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
-    recipe = make_recipe("budget=100steps", "optimiser.learning_rate=0.01", "validation.hold_out=1", "validation.every=50")
+    recipe = make_recipe(
+        "budget=100steps", "optimiser.learning_rate=0.01", "validation.hold_out=1", "validation.every=50"
+    )
     train_model(TrainingRequest(balls, recipe, tmp_path / "run"))
     assert pd.read_csv(tmp_path / "run" / "metrics.csv")["validation/dice"].max() > 0.8
 
@@ -149,8 +155,12 @@ def test_people_whom_the_source_has_seen_are_refused(
     # The same scan under another name, in a cohort of another name.
     renamed = replace(balls.cases[1], id="x", subject="x")
     mixed = replace(others, cases=(*others.cases, renamed))
-    request = TrainingRequest(mixed, make_recipe("network.norm=batch", "budget=1steps"), tmp_path / "run", "full", source)
-    with pytest.raises(InputError, match=r"1 subject of this cohort also among the source model's training subjects: x"):
+    request = TrainingRequest(
+        mixed, make_recipe("network.norm=batch", "budget=1steps"), tmp_path / "run", "full", source
+    )
+    with pytest.raises(
+        InputError, match=r"1 subject of this cohort also among the source model's training subjects: x"
+    ):
         train_model(request)
     assert list(tmp_path.iterdir()) == []
     train_model(replace(request, allow_shared_subjects=True))
@@ -208,7 +218,9 @@ def test_labels_are_selected_and_merged_by_the_recipe(
     make_cohort: CohortMaker, make_recipe: RecipeMaker, tmp_path: Path
 ) -> None:
     cohort = make_cohort(tmp_path / "c", 2, labels=("left", "right"), shape=(24, 24, 24))
-    info = train_model(TrainingRequest(cohort, make_recipe("budget=1steps", "labels={both: [left, right]}"), tmp_path / "m"))
+    info = train_model(
+        TrainingRequest(cohort, make_recipe("budget=1steps", "labels={both: [left, right]}"), tmp_path / "m")
+    )
     assert [label["name"] for label in info.labels["labels"]] == ["both"]
     assert weights(tmp_path / "m")["head.weight"].shape[0] == 2
 
@@ -224,12 +236,14 @@ def test_an_error_of_the_user_leaves_nothing_in_the_way(
     train_model(TrainingRequest(cohort, make_recipe("budget=1steps"), tmp_path / "run"))
 
 
-def test_an_existing_output_is_refused_before_anything_is_read(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+def test_an_existing_output_is_refused_before_anything_is_read(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine.txt").write_text("mine")
     unreadable = replace(balls, cases=(replace(balls.cases[0], images={"image": tmp_path / "nothing.nii.gz"}),))
     for overwrite in (False, True):
-        with pytest.raises(InputError, match="the output (exists|holds files that neurograft did not make)"):
+        with pytest.raises(InputError, match=r"the output (exists|holds files that neurograft did not make)"):
             train_model(TrainingRequest(unreadable, make_recipe(), tmp_path / "run", overwrite=overwrite))
     assert (tmp_path / "run" / "mine.txt").read_text() == "mine"
 
@@ -255,7 +269,9 @@ def test_batches_lie_where_the_network_trains(
 def test_labelled_cases_only(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
     unlabelled = replace(balls.cases[0], id="u", subject="u", label=None, label_state="none")
     info = train_model(
-        TrainingRequest(replace(balls, cases=(*balls.cases, unlabelled)), make_recipe("budget=1steps"), tmp_path / "run")
+        TrainingRequest(
+            replace(balls, cases=(*balls.cases, unlabelled)), make_recipe("budget=1steps"), tmp_path / "run"
+        )
     )
     assert info.training["cases"] == 3
     assert np.isfinite(weights(tmp_path / "run")["head.weight"].numpy()).all()

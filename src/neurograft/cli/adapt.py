@@ -6,15 +6,16 @@ from typing import Annotated
 import typer
 
 from neurograft.cli.options import (
+    BidsOption,
     CohortOption,
     JsonOption,
     OutOption,
     OverridesArgument,
     OverwriteOption,
     SeedOption,
+    Selection,
     SubjectsOption,
     WhereOption,
-    open_selected,
     read_pairs,
 )
 
@@ -35,6 +36,7 @@ def adapt(
     allow_shared_subjects: Annotated[bool, typer.Option(help="Train on people whom the source has seen too.")] = False,
     subjects: SubjectsOption = None,
     where: WhereOption = None,
+    bids: BidsOption = None,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
@@ -43,18 +45,25 @@ def adapt(
     """Adapt a model to a cohort's labels with a strategy.
 
     The recipe is the source model's, for all labels of the cohort unless labels=[...] says
-    otherwise, with your overrides. The same command continues a training that was cut off.
+    otherwise, with your overrides; what it says of the machine and of the held-out subjects is
+    not taken over. The same command continues a training that was cut off.
     """
     from neurograft.cli.training import run_training
     from neurograft.cohorts import nested_subsets
     from neurograft.models import open_bundle
     from neurograft.recipes.loading import override_recipe
+    from neurograft.training.budget import parse_budget
     from neurograft.training.run import TrainingRequest
 
+    if budget:
+        parse_budget(budget)  # says better than the recipe what a budget can be
     bundle = open_bundle(source)
     texts = [*(overrides or ()), *([f"budget={budget}"] if budget else [])]
-    recipe = override_recipe({**bundle.info.recipe.model_dump(mode="json"), "labels": None}, texts)
-    chosen = open_selected(cohort, subjects, where).labelled()
+    own = bundle.info.recipe.model_dump(mode="json")
+    # These belong to the source's cohort and to the machine that it was trained on.
+    validation = {**own["validation"], "hold_out": "auto"}
+    recipe = override_recipe({**own, "labels": None, "compute": {}, "validation": validation}, texts)
+    chosen = Selection(subjects, where, bids).open(cohort).labelled()
     if labels is not None:
         chosen = chosen.of_subjects(nested_subsets(chosen.subjects, [labels], seed)[labels])
     request = TrainingRequest(

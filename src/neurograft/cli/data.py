@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from neurograft.cli.options import (
+    BidsOption,
     JsonOption,
     OutOption,
     OverwriteOption,
     SeedOption,
+    Selection,
+    SubjectsOption,
     WhereOption,
-    choose_cases,
-    open_selected,
 )
 
 app = typer.Typer(help="Check a cohort, divide its subjects.", no_args_is_help=True, rich_markup_mode=None)
@@ -21,15 +22,21 @@ CohortArgument = Annotated[Path, typer.Argument(metavar="COHORT", help="Table, B
 
 
 @app.command("check")
-def check(cohort: CohortArgument, where: WhereOption = None, json: JsonOption = False) -> None:
+def check(
+    cohort: CohortArgument,
+    subjects: SubjectsOption = None,
+    where: WhereOption = None,
+    bids: BidsOption = None,
+    json: JsonOption = False,
+) -> None:
     """Print a row a case and every problem; exit status 2 when one would stop training."""
     from dataclasses import asdict
 
     from neurograft.cli.display import progress_bar, show_json, show_table
-    from neurograft.cohorts import check_cohort, open_cohort
+    from neurograft.cohorts import check_cohort
 
     with progress_bar("Reading scans") as progress:
-        report = check_cohort(choose_cases(open_cohort(cohort), None, where), progress=progress)
+        report = check_cohort(Selection(subjects, where, bids).open(cohort), progress=progress)
     if json:
         show_json(
             {
@@ -68,7 +75,9 @@ def split(
     cohort: CohortArgument,
     out: OutOption,
     hold_out: Annotated[int, typer.Option(min=1, help="Subjects to set aside for testing.", show_default=False)],
+    subjects: SubjectsOption = None,
     where: WhereOption = None,
+    bids: BidsOption = None,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -76,7 +85,7 @@ def split(
     from neurograft.cohorts import hold_out as draw
     from neurograft.outputs import staged_directory, write_text
 
-    chosen = open_selected(cohort, None, where)
+    chosen = Selection(subjects, where, bids).open(cohort)
     rest, held = draw(chosen.subjects, count=hold_out, seed=seed)
     with staged_directory(out, {"cohort": str(cohort), "hold_out": hold_out, "seed": seed}, overwrite) as folder:
         write_text(folder / "train.txt", "".join(f"{name}\n" for name in rest))
@@ -85,6 +94,19 @@ def split(
 
 
 def _volumes(volumes: Mapping[str, float]) -> str:
-    shown = [f"{name} {volume:.0f}" for name, volume in list(volumes.items())[:3]]
-    more = f" and {len(volumes) - 3} more" if len(volumes) > 3 else ""
-    return ", ".join(shown) + more
+    present = [f"{name} {volume:.0f}" for name, volume in volumes.items() if volume > 0]
+    more = f" and {len(present) - 4} more" if len(present) > 4 else ""
+    return ", ".join(present[:4]) + more
+
+
+@app.command("fetch")
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="msd-hippocampus is the one there is.")],
+) -> None:
+    """Download a public data set, verified by checksum, and print its folder."""
+    from neurograft.cohorts import fetch_msd_hippocampus
+    from neurograft.errors import InputError
+
+    if name != "msd-hippocampus":
+        raise InputError(f"unknown data set {name!r}", "Data sets: msd-hippocampus")
+    typer.echo(fetch_msd_hippocampus())

@@ -62,7 +62,9 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.4g}"
+        if math.isnan(value):
+            return "-"
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     return "" if value is None else str(value)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from neurograft.cli.options import JsonOption, OutOption, OverwriteOption, SubjectsOption, WhereOption
+from neurograft.cli.options import BidsOption, JsonOption, OutOption, OverwriteOption, SubjectsOption, WhereOption
 
 
 def evaluate(
@@ -18,6 +18,7 @@ def evaluate(
     empty: Annotated[str, typer.Option(help="A label absent from both sides: skip or perfect.")] = "skip",
     subjects: SubjectsOption = None,
     where: WhereOption = None,
+    bids: BidsOption = None,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -25,7 +26,7 @@ def evaluate(
     from typing import cast, get_args
 
     from neurograft.cli.display import progress_bar, show_json, show_table
-    from neurograft.cli.options import open_selected
+    from neurograft.cli.options import Selection
     from neurograft.errors import InputError
     from neurograft.evaluation.overlap import EmptyPolicy
     from neurograft.outputs import check_free, staged_directory, write_json
@@ -37,7 +38,8 @@ def evaluate(
     ):
         if value not in allowed:
             raise InputError(f"{name} {value!r} is unknown", f"Choose one of {', '.join(allowed)}")
-    against = open_selected(reference, subjects, where) if subjects or where else reference
+    selection = Selection(subjects, where, bids)
+    against = selection.open(reference) if selection else reference
     identity = {"reference": str(reference), "prediction": str(prediction), "missing": missing, "empty": empty}
     check_free(out, overwrite)
     with progress_bar("Scoring") as progress:
@@ -76,4 +78,4 @@ def evaluate(
         "volume difference, mm³",
         "policy",
     )
-    show_table(f"Paired by {scores.pairing.how}", columns, rows)
+    show_table(f"Paired {scores.pairing.how}", columns, rows)

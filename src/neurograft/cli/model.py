@@ -56,7 +56,7 @@ def explain(
         Path | None, typer.Option("--cohort", help="Take labels and channels from this cohort.", show_default=False)
     ] = None,
     labels: Annotated[
-        str | None, typer.Option("--labels", help="Labels of the new model, by commas.", show_default=False)
+        str | None, typer.Option("--label-names", help="Labels of the new model, by commas.", show_default=False)
     ] = None,
     channels: Annotated[
         str | None, typer.Option("--channels", help="Channels of the new model, by commas.", show_default=False)

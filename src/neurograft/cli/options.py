@@ -1,6 +1,7 @@
 """Options that several commands share, and how their text is read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,37 +29,55 @@ WhereOption = Annotated[
     list[str] | None,
     typer.Option("--where", help="Use only cases with COLUMN=VALUE; may be repeated.", show_default=False),
 ]
+BidsOption = Annotated[
+    list[str] | None,
+    typer.Option("--bids", help="Which files of a BIDS dataset, such as suffix=T1w or desc=brain.", show_default=False),
+]
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe overrides.", show_default=False)
 ]
 
 
-def open_selected(path: Path, subjects: Path | None, where: Sequence[str] | None) -> "Cohort":
-    """Open a cohort and keep the chosen subjects and cases."""
-    from neurograft.cohorts import open_cohort
+@dataclass(frozen=True)
+class Selection:
+    """Which cases of a cohort a command is about.
 
-    return choose_cases(open_cohort(path), subjects, where)
+    Attributes:
+        subjects: text file with the subjects to use.
+        where: texts COLUMN=VALUE that a case's covariates must meet.
+        bids: texts KEY=VALUE that say which files of a BIDS dataset to take.
+    """
 
+    subjects: Path | None = None
+    where: Sequence[str] | None = None
+    bids: Sequence[str] | None = None
 
-def choose_cases(cohort: "Cohort", subjects: Path | None, where: Sequence[str] | None) -> "Cohort":
-    """Keep the subjects listed in a file, and the cases whose covariates have the wanted values."""
-    from dataclasses import replace
+    def __bool__(self) -> bool:
+        return bool(self.subjects or self.where or self.bids)
 
-    for text in where or ():
-        column, equals, value = text.partition("=")
-        columns = sorted({name for case in cohort.cases for name in case.covariates})
-        if not equals or column not in columns:
-            raise InputError(
-                f"--where {text!r} names no column of the cohort",
-                f"Columns: {', '.join(columns) or 'none'}",
-                cohort.source,
-            )
-        cohort = replace(cohort, cases=tuple(c for c in cohort.cases if c.covariates.get(column) == value))
-        if not cohort.cases:
-            raise InputError(f"no case has {text}", "Check the value", cohort.source)
-    if subjects is not None:
-        cohort = cohort.of_subjects(read_subjects(subjects))
-    return cohort
+    def open(self, path: Path) -> "Cohort":
+        """Open a cohort and keep the chosen cases."""
+        from neurograft.cohorts import open_cohort
+
+        return self.choose(open_cohort(path, bids_filters=read_pairs(self.bids, "--bids", "KEY=VALUE")))
+
+    def choose(self, cohort: "Cohort") -> "Cohort":
+        """Keep the listed subjects, and of these the cases that meet every condition."""
+        if self.subjects is not None:
+            cohort = cohort.of_subjects(read_subjects(self.subjects))
+        for text in self.where or ():
+            column, equals, value = text.partition("=")
+            columns = sorted({name for case in cohort.cases for name in case.covariates})
+            if not equals or column not in columns:
+                raise InputError(
+                    f"--where {text!r} names no column of the cohort",
+                    f"Columns: {', '.join(columns) or 'none'}",
+                    cohort.source,
+                )
+            cohort = replace(cohort, cases=tuple(c for c in cohort.cases if c.covariates.get(column) == value))
+            if not cohort.cases:
+                raise InputError(f"no case has {text}", "Check the value", cohort.source)
+        return cohort
 
 
 def read_subjects(file: Path) -> list[str]:
@@ -73,12 +92,12 @@ def read_subjects(file: Path) -> list[str]:
     return names
 
 
-def read_pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
-    """Read repeated ``NAME=OTHER`` options."""
+def read_pairs(texts: Sequence[str] | None, option: str, form: str = "TARGET=SOURCE") -> dict[str, str]:
+    """Read repeated options of a form such as ``TARGET=SOURCE``."""
     pairs = {}
     for text in texts or ():
         name, equals, other = text.partition("=")
         if not equals or not name.strip() or not other.strip():
-            raise InputError(f"{option} {text!r} is not of the form TARGET=SOURCE", f"Write {option} TARGET=SOURCE")
+            raise InputError(f"{option} {text!r} is not of the form {form}", f"Write {option} {form}")
         pairs[name.strip()] = other.strip()
     return pairs

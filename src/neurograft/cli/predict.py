@@ -6,13 +6,15 @@ from typing import Annotated
 import typer
 
 from neurograft.cli.options import (
+    BidsOption,
     JsonOption,
     OutOption,
     OverridesArgument,
     OverwriteOption,
+    Selection,
     SubjectsOption,
     WhereOption,
-    choose_cases,
+    read_pairs,
 )
 
 
@@ -28,6 +30,7 @@ def predict(
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
     subjects: SubjectsOption = None,
     where: WhereOption = None,
+    bids: BidsOption = None,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
     overrides: OverridesArgument = None,
@@ -56,7 +59,8 @@ def predict(
         return replace(bundle, info=bundle.info.model_copy(update={"recipe": recipe}))
 
     bundles = [overridden(open_bundle(path)) for path in model]
-    scans = choose_cases(open_scans(input_, bundles[0].info.channels), subjects, where)
+    selection = Selection(subjects, where, bids)
+    scans = selection.choose(open_scans(input_, bundles[0].info.channels, read_pairs(bids, "--bids", "KEY=VALUE")))
     with progress_bar("Segmenting") as progress:
         volumes = predict_cohort(PredictionRequest(bundles, scans, out, probabilities, overwrite, device), progress)
     if json:

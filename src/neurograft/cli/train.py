@@ -5,15 +5,16 @@ from typing import Annotated
 import typer
 
 from neurograft.cli.options import (
+    BidsOption,
     CohortOption,
     JsonOption,
     OutOption,
     OverridesArgument,
     OverwriteOption,
     SeedOption,
+    Selection,
     SubjectsOption,
     WhereOption,
-    open_selected,
 )
 
 
@@ -23,6 +24,7 @@ def train(
     recipe: Annotated[str, typer.Option(help="A shipped recipe's name or a YAML file.")] = "default",
     subjects: SubjectsOption = None,
     where: WhereOption = None,
+    bids: BidsOption = None,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
@@ -37,5 +39,7 @@ def train(
     from neurograft.training.run import TrainingRequest
 
     chosen = load_recipe(recipe, overrides or ())
-    request = TrainingRequest(open_selected(cohort, subjects, where), chosen, out, seed=seed, overwrite=overwrite)
+    request = TrainingRequest(
+        Selection(subjects, where, bids).open(cohort), chosen, out, seed=seed, overwrite=overwrite
+    )
     run_training(request, json)

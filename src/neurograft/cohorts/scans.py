@@ -1,6 +1,6 @@
 """Scans that are just files: something to predict on, without labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from neurograft.cohorts.cohort import Case, Cohort
@@ -12,12 +12,13 @@ from neurograft.imaging.labels import LabelTable
 COHORT_FILES = ("dataset.json", "dataset_description.json", "cohort.tsv", "cohort.csv")
 
 
-def open_scans(path: Path | str, channels: Sequence[str]) -> Cohort:
+def open_scans(path: Path | str, channels: Sequence[str], bids_filters: Mapping[str, str] | None = None) -> Cohort:
     """Open an image file, a folder of image files, or anything that `open_cohort` opens.
 
     Args:
         path: the file, folder or cohort.
         channels: what the model wants; bare files can only serve one.
+        bids_filters: for a BIDS dataset, which files to take.
 
     Raises:
         InputError: no scans here, or bare files where several channels are wanted.
@@ -32,7 +33,7 @@ def open_scans(path: Path | str, channels: Sequence[str]) -> Cohort:
         if not files:
             raise InputError("no scans in this folder (.nii, .nii.gz, .mgz)", "Check --input", path)
     else:
-        return open_cohort(path)
+        return open_cohort(path, bids_filters=bids_filters)
     if len(channels) != 1:
         raise InputError(
             f"the model needs {len(channels)} channels ({', '.join(channels)}), which bare files cannot say",

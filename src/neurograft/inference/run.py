@@ -67,12 +67,18 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
     scans = request.scans
     if not scans.cases:
         raise InputError("no scan to predict on", "Check --input and --subjects", scans.source)
-    if set(segmenter.channels) - set(scans.channels) and len(segmenter.channels) != len(scans.channels):
+    missing = set(segmenter.channels) - set(scans.channels)
+    # Names of which none is known can only differ in wording; where some are, order would mix channels up.
+    by_position = len(missing) == len(segmenter.channels) == len(scans.channels)
+    if missing and not by_position:
         raise InputError(
             f"the model needs the channels {', '.join(segmenter.channels)}; here are {', '.join(scans.channels)}",
             "Name the image columns as the model's channels",
             scans.source,
         )
+    if missing and len(scans.channels) > 1:
+        pairs = ", ".join(f"{own} = {other}" for own, other in zip(segmenter.channels, scans.channels, strict=True))
+        logger.warning("channels by position: %s", pairs)
     known = [
         CohortFingerprint.from_dict(entry) for bundle in request.bundles for entry in bundle.info.training_subjects
     ]

@@ -131,7 +131,8 @@ class ValidationConfig(Section):
     """Which subjects are held out of training to choose the weights, and how often."""
 
     hold_out: int | Share | Literal["auto"] = "auto"
-    """Subjects (int), share (float) or ``auto``: a fifth from ten subjects on, else none.
+    """Subjects (int), share (float) or ``auto``: a fifth, at most eight, from ten subjects
+    on, else none.
     With none held out the last weights are kept, and the run says so."""
     every: PositiveInt | Literal["auto"] = "auto"
     """Steps between validations; ``auto`` makes ten of them."""

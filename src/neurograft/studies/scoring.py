@@ -172,7 +172,7 @@ def _opens_as_cohort(path: Path) -> bool:
     """Whether a path is a cohort and not a folder of label maps; BIDS derivatives are the latter."""
     if path.is_file():
         return not is_image_file(path)
-    if (path / "dataset.json").is_file():
+    if any((path / name).is_file() for name in ("dataset.json", "cohort.tsv", "cohort.csv")):
         return True
     try:
         description = json.loads((path / "dataset_description.json").read_text("utf-8"))

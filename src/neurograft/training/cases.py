@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 HOLD_OUT_FROM = 10
 """With ``auto``, the number of subjects from which on some are held out."""
+HOLD_OUT_AT_MOST = 8
+"""With ``auto``, how many are held out at most: validation must not take longer than training."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +112,10 @@ def prepare_cohort(
 def split_validation(cohort: Cohort, config: ValidationConfig, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Training and validation subjects, by the recipe."""
     subjects = cohort.labelled().subjects
-    wanted = config.hold_out
-    if wanted == "auto":
-        wanted = 0.2 if len(subjects) >= HOLD_OUT_FROM else 0
+    if config.hold_out == "auto":
+        wanted: int | float = min(len(subjects) // 5, HOLD_OUT_AT_MOST) if len(subjects) >= HOLD_OUT_FROM else 0
+    else:
+        wanted = config.hold_out
     if not wanted:
         return tuple(subjects), ()
     if isinstance(wanted, int):

@@ -4,12 +4,13 @@ import math
 import sys
 import time
 
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from neurograft.training.module import TRAINING_LOSS, VALIDATION_DICE
+from neurograft.training.module import VALIDATION_DICE, FitModule
 
 LINES = 10
 """Lines printed over a training where there is no terminal."""
@@ -37,6 +38,10 @@ class TrainingProgress(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar."""
         self.started, self.first_step = time.monotonic(), trainer.global_step
+        if self.first_step:
+            self.console.print(
+                f"{self.title}: continuing at step {self.first_step} of {self.total_steps}", highlight=False
+            )
         if self.console.is_terminal:
             self.bar = Progress(
                 TextColumn(self.title),
@@ -56,9 +61,9 @@ class TrainingProgress(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the chunk's figures; without a terminal, print a line now and then."""
-        metrics = trainer.callback_metrics
-        self.loss = float(metrics.get(TRAINING_LOSS, math.nan))
-        self.dice = float(metrics.get(VALIDATION_DICE, math.nan))
+        if isinstance(pl_module, FitModule) and pl_module.chunk_losses:
+            self.loss = torch.stack(pl_module.chunk_losses).mean().item()
+        self.dice = float(trainer.callback_metrics.get(VALIDATION_DICE, math.nan))
         done = trainer.global_step
         if self.bar is None and done * LINES // self.total_steps > self.lines:
             self.lines = done * LINES // self.total_steps

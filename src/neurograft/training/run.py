@@ -162,7 +162,8 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
     identity = _identity(request, cohort, fingerprint)
     with staged_directory(request.out, identity, request.overwrite) as folder:
         try:
-            return _run(request, cohort, transfer, [*ancestors, fingerprint.to_dict()], folder, progress)
+            seen = [*ancestors, fingerprint.to_dict()] if transfer.plan.trains else ancestors
+            return _run(request, cohort, transfer, seen, folder, progress)
         except InputError:
             # The mend may be another setting, which must not find this run in its way.
             if not (folder / RESUME).is_file():
@@ -192,7 +193,8 @@ def _run(
     trained = [case for case in prepared if case.example.subject in training]
     held = [case for case in prepared if case.example.subject in validation]
     result = _fit_plan(request, transfer, cohort, trained, held, folder) if transfer.plan.trains else None
-    record = _record(request, result, len(training), len(validation), len(prepared), preparation_seconds)
+    learners = (len(training), len(validation)) if result is not None else (0, 0)
+    record = _record(request, result, *learners, len(prepared), preparation_seconds)
     info = BundleInfo(
         name=request.out.resolve().name,
         units=[(unit.name, unit.role, unit.depth) for unit in transfer.network.units],
@@ -278,9 +280,13 @@ def _ancestors(request: TrainingRequest, plan: TransferPlan, fingerprint: Cohort
     known = request.source.info.training_subjects
     if not request.allow_shared_subjects:
         for entry in known:
-            require_disjoint(
-                fingerprint, CohortFingerprint.from_dict(entry), "this cohort", "the source model's training subjects"
-            )
+            try:
+                require_disjoint(
+                    fingerprint, CohortFingerprint.from_dict(entry), "this cohort", "the source's training subjects"
+                )
+            except InputError as error:
+                mend = f"{error.mend}; or pass --allow-shared-subjects, and test on other people"
+                raise InputError(error.problem, mend, request.cohort.source) from error
     return known
 
 
