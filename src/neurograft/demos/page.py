@@ -15,7 +15,7 @@ from neurograft.inference.files import mask_path
 from neurograft.outputs import atomic_file, write_text
 from neurograft.reports import ComparisonReport, SliceExample, summary_markdown, write_comparison_page
 from neurograft.studies.comparison import ComparisonResult
-from neurograft.studies.comparison_summary import short_of_everyone, summarise_comparison, verdicts
+from neurograft.studies.comparison_summary import figures, short_of_everyone, summarise_comparison, verdicts
 from neurograft.training.run import library_versions
 
 
@@ -33,7 +33,7 @@ def write_experiment(
     report = ComparisonReport(
         title=experiment.title,
         question=experiment.question,
-        answer=(*verdicts(summary), *short_of_everyone(summary), *_recovery(biomarkers)),
+        answer=(*(verdicts(summary) or figures(summary)), *short_of_everyone(summary), *_recovery(biomarkers)),
         summary=summary,
         scores=result.scores.rename(columns={"people": "training_subjects"}),
         curves=_curves(experiment, result),
@@ -81,9 +81,11 @@ def _curves(experiment: Experiment, result: ComparisonResult) -> Mapping[str, pd
 
 
 def _examples(experiment: Experiment, result: ComparisonResult) -> tuple[SliceExample, ...]:
-    """Worst and best test case of the best adapted model of the first seed."""
+    """Worst and best test case of the best adapted model, or the best, of the first seed."""
     seed = experiment.comparison.seeds[0]
-    scores = result.scores[(result.scores["seed"] == seed) & ~result.scores["strategy"].isin(["scratch", "none"])]
+    scores = result.scores[result.scores["seed"] == seed]
+    adapted = scores[~scores["strategy"].isin(["scratch", "none"])]
+    scores = scores if adapted.empty else adapted
     means = scores.groupby(["strategy", "people"])["dice"].mean()
     strategy, people = max(means.index, key=lambda key: float(means[key]))
     chosen = scores[(scores["strategy"] == strategy) & (scores["people"] == people)]

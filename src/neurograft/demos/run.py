@@ -8,7 +8,12 @@ import pandas as pd
 
 import neurograft
 from neurograft.demos.experiment import Experiment
-from neurograft.demos.hippocampus import domain_experiment, open_hippocampus, structure_experiment
+from neurograft.demos.hippocampus import (
+    domain_experiment,
+    open_hippocampus,
+    scratch_experiment,
+    structure_experiment,
+)
 from neurograft.demos.midbrain import midbrain_experiment
 from neurograft.demos.page import write_experiment
 from neurograft.errors import InputError
@@ -60,7 +65,7 @@ def _experiments(dataset: str, folder: Path, data_root: Path | None) -> list[Exp
     if dataset == "phantom":
         return [midbrain_experiment(folder / "phantoms")]
     cohort = open_hippocampus(data_root)
-    return [structure_experiment(cohort), domain_experiment(cohort)]
+    return [structure_experiment(cohort), scratch_experiment(cohort), domain_experiment(cohort)]
 
 
 def summary_rows(summary: pd.DataFrame) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:

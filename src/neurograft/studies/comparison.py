@@ -54,7 +54,8 @@ class Comparison:
     """What is compared.
 
     Attributes:
-        source: people and labels that the source model learns from.
+        source: people and labels that the source model learns from; None where every arm starts
+            from random weights.
         source_recipe: how.
         pool: people with target labels, of whom each arm gets some.
         test: people who are in neither; only ever predicted and scored.
@@ -65,7 +66,7 @@ class Comparison:
         label_from: target label -> source label whose output it starts from.
     """
 
-    source: Cohort
+    source: Cohort | None
     source_recipe: Recipe
     pool: Cohort
     test: Cohort
@@ -110,20 +111,26 @@ def run_comparison(
     if not comparison.test.cases:
         raise InputError("there is no test subject", "Leave some out of training", comparison.test.source)
     test = fingerprint_cohort(comparison.test)
-    for cohort, what in ((comparison.source, "the source cohort"), (comparison.pool, "the target cohort")):
-        require_disjoint(fingerprint_cohort(cohort), test, what, "the test subjects")
-    if comparison.everyone is not None:
-        require_disjoint(fingerprint_cohort(comparison.everyone), test, "everyone", "the test subjects")
-    total = len(comparison.seeds) * (1 + len(comparison.arms))
+    learners = (
+        (comparison.source, "the source cohort"),
+        (comparison.pool, "the target cohort"),
+        (comparison.everyone, "everyone"),
+    )
+    for cohort, what in learners:
+        if cohort is not None:
+            require_disjoint(fingerprint_cohort(cohort), test, what, "the test subjects")
+    total = len(comparison.seeds) * (len(comparison.arms) + (comparison.source is not None))
     done = 0
     scores, runs, folders, policy = [], [], {}, ""
     for seed in comparison.seeds:
-        _tell(progress, done, total, f"source model, seed {seed}")
-        source_folder = out / f"source-seed{seed}"
-        _train_once(TrainingRequest(comparison.source, comparison.source_recipe, source_folder, seed=seed))
-        source = open_bundle(source_folder)
-        runs.append(_run_row("source", len(comparison.source.subjects), seed, source_folder))
-        done += 1
+        source: Bundle | None = None
+        if comparison.source is not None:
+            _tell(progress, done, total, f"source model, seed {seed}")
+            source_folder = out / f"source-seed{seed}"
+            _train_once(TrainingRequest(comparison.source, comparison.source_recipe, source_folder, seed=seed))
+            source = open_bundle(source_folder)
+            runs.append(_run_row("source", len(comparison.source.subjects), seed, source_folder))
+            done += 1
         for arm in comparison.arms:
             _tell(progress, done, total, f"{arm.name}, seed {seed}")
             folder = out / f"{arm.folder}-seed{seed}"
@@ -142,7 +149,7 @@ def run_comparison(
     return ComparisonResult(pd.concat(scores, ignore_index=True), pd.DataFrame(runs), folders, policy)
 
 
-def _request(comparison: Comparison, arm: Arm, source: Bundle, folder: Path, seed: int) -> TrainingRequest:
+def _request(comparison: Comparison, arm: Arm, source: Bundle | None, folder: Path, seed: int) -> TrainingRequest:
     recipe = comparison.recipe
     for key, value in arm.overrides.items():
         section, _, name = key.partition(".")

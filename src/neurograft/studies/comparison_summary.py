@@ -87,6 +87,15 @@ def verdicts(summary: pd.DataFrame) -> list[str]:
     return sentences
 
 
+def figures(summary: pd.DataFrame) -> list[str]:
+    """A sentence a row: what was reached, with its interval and n."""
+    return [
+        f"{row['strategy']}, {row['training_subjects']} people, {row['label']}: Dice {row['mean_dice']:.3f} "
+        f"(95 % interval {row['ci_low']:.3f} to {row['ci_high']:.3f}, {row['n_subjects']} test people)."
+        for row in summary.to_dict("records")
+    ]
+
+
 def short_of_everyone(summary: pd.DataFrame) -> list[str]:
     """Sentences that set the best arms beside training on everyone's labels, where there is such an arm."""
     label = MEAN_LABEL if MEAN_LABEL in set(summary["label"]) else str(summary["label"].iloc[0])
