@@ -52,7 +52,7 @@ def test_select_merges_under_a_new_name() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_all() -> None:
-    with pytest.raises(InputError, match=r"did you mean 'Left-Hippocampus'.*Brain Stem") as caught:
+    with pytest.raises(InputError, match=r"Did you mean 'Left-Hippocampus'.*Brain Stem") as caught:
         TABLE.select(["Left-Hipocampus"])
     assert "Right-Hippocampus" in caught.value.mend
     with pytest.raises(InputError, match="stands for both"):

@@ -1,7 +1,8 @@
 import pytest
 
 from neurograft.errors import InputError
-from neurograft.training.budget import Budget, parse_budget, plan_steps
+from neurograft.recipes.budget import Budget, parse_budget
+from neurograft.training.budget import plan_steps
 
 
 @pytest.mark.parametrize(

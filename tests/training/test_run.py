@@ -18,6 +18,7 @@ from neurograft.errors import InputError
 from neurograft.models import Bundle, open_bundle
 from neurograft.networks import build_network
 from neurograft.recipes import Recipe
+from neurograft.recipes.loading import override_recipe
 from neurograft.training.run import TrainingRequest, train_model
 from neurograft.transfer import frozen_tensor_names, plan_transfer
 
@@ -146,7 +147,8 @@ def test_strategy_none_is_the_source(source: Bundle, others: Cohort, make_recipe
     info = train_model(TrainingRequest(others, make_recipe("network.norm=batch"), tmp_path / "run", "none", source))
     assert (info.training["steps"], info.training["kept"]) == (0, "the source's")
     assert info.parent == {"name": "source", "weights_sha256": source.info.weights_sha256}
-    assert len(info.training_subjects) == 2, "the source's people and these"
+    assert len(info.training_subjects) == 1, "the source's people; it has learnt nothing from these"
+    assert (info.training["training_subjects"], info.training["validation_subjects"]) == (0, 0)
 
 
 def test_people_whom_the_source_has_seen_are_refused(
@@ -275,3 +277,18 @@ def test_labelled_cases_only(balls: Cohort, make_recipe: RecipeMaker, tmp_path: 
     )
     assert info.training["cases"] == 3
     assert np.isfinite(weights(tmp_path / "run")["head.weight"].numpy()).all()
+
+
+def test_a_patch_that_pooling_shrinks_to_a_voxel_is_refused(balls: Cohort, tmp_path: Path) -> None:
+    recipe = override_recipe(
+        {
+            "budget": "1steps",
+            "network": {"channels": [4, 8, 8], "norm": "instance"},
+            "sampling": {"patch_size": [4, 4, 4]},
+            "compute": {"precision": "fp32", "channels_last": False, "threads": 1, "device": "cpu"},
+        },
+        [],
+    )
+    with pytest.raises(InputError, match="one voxel"):
+        train_model(TrainingRequest(balls, recipe, tmp_path / "out"))
+    assert list(tmp_path.glob(".out*")) == []

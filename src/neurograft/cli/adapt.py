@@ -52,11 +52,8 @@ def adapt(
     from neurograft.cohorts import nested_subsets
     from neurograft.models import open_bundle
     from neurograft.recipes.loading import override_recipe
-    from neurograft.training.budget import parse_budget
     from neurograft.training.run import TrainingRequest
 
-    if budget:
-        parse_budget(budget)  # says better than the recipe what a budget can be
     bundle = open_bundle(source)
     texts = [*(overrides or ()), *([f"budget={budget}"] if budget else [])]
     own = bundle.info.recipe.model_dump(mode="json")

@@ -73,14 +73,14 @@ def explain(
     from neurograft.models import open_bundle
     from neurograft.recipes import load_recipe
     from neurograft.recipes.loading import override_recipe
-    from neurograft.training.run import plan_rows, prepare_transfer, select_labels
+    from neurograft.training.run import plan_rows, prepare_transfer
 
     bundle = open_bundle(source)
     own = {**bundle.info.recipe.model_dump(mode="json"), "labels": None}
     recipe = load_recipe(into, overrides or ()) if into else override_recipe(own, overrides or ())
     names, inputs = tuple(bundle.labels.names), tuple(bundle.info.channels)
     if cohort is not None:
-        chosen = select_labels(open_cohort(cohort), recipe)
+        chosen = open_cohort(cohort).select_labels(recipe.labels)
         names, inputs = tuple(chosen.labels.names), chosen.channels
     names = tuple(name.strip() for name in labels.split(",")) if labels else names
     inputs = tuple(name.strip() for name in channels.split(",")) if channels else inputs

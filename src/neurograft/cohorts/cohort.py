@@ -1,6 +1,6 @@
 """A cohort: subjects, their images, their labels, and how completely each case is labelled."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -108,6 +108,28 @@ class Cohort:
     def labelled(self) -> "Cohort":
         """The cohort with only the cases that somebody annotated."""
         return replace(self, cases=tuple(case for case in self.cases if case.is_labelled))
+
+    def select_labels(self, wanted: Sequence[str] | Mapping[str, Sequence[str]] | None) -> "Cohort":
+        """The cohort with some of its labels, or several merged under new names; all with ``None``.
+
+        Each case's label states follow: a merged label is annotated as its least annotated part,
+        and a case that annotates none of the labels counts as unlabelled.
+
+        Raises:
+            InputError: a name that the label table does not have.
+        """
+        if wanted is None:
+            return self
+        labels = self.labels.select(wanted)
+        parts = wanted if isinstance(wanted, Mapping) else {name: (name,) for name in wanted}
+
+        def selected(case: Case) -> Case:
+            if isinstance(case.label_state, str):
+                return case
+            states = {name: max(map(case.state_of, merged), key=LABEL_STATES.index) for name, merged in parts.items()}
+            return replace(case, label_state=states)
+
+        return replace(self, labels=labels, cases=tuple(map(selected, self.cases)))
 
     def with_labels(self, labels: LabelTable) -> "Cohort":
         """The cohort under another label table, e.g. a selection of its own."""

@@ -42,7 +42,7 @@ def parse_label_state(
             "Give the label map's path in column 'label', or set the state to none",
             file,
         )
-    return states or found[0]
+    return {name: states.get(name, "dense") for name in label_names} if states else found[0]
 
 
 def _known_state(state: str, file: Path, place: str) -> LabelState:

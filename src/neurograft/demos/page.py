@@ -94,8 +94,7 @@ def _examples(experiment: Experiment, result: ComparisonResult) -> tuple[SliceEx
     examples = []
     for title, case_id in (("worst case", by_case.index[0]), ("best case", by_case.index[-1])):
         test = experiment.comparison.test
-        recipe = experiment.comparison.recipe
-        labels = test.labels if recipe.labels is None else test.labels.select(recipe.labels)
+        labels = test.select_labels(experiment.comparison.recipe.labels).labels
         case = next(case for case in test.cases if case.id == case_id)
         if case.label is None:
             continue

@@ -161,8 +161,8 @@ class LabelTable:
         for name in (name for names in groups.values() for name in names):
             if name not in by_name:
                 near = difflib.get_close_matches(name, by_name, n=1, cutoff=0.5)
-                meant = f"; did you mean {near[0]!r}?" if near else ""
-                raise InputError(f"no label {name!r}{meant}", f"The labels are: {', '.join(by_name) or 'none'}")
+                meant = f"Did you mean {near[0]!r}? " if near else ""
+                raise InputError(f"no label {name!r}", f"{meant}The labels are: {', '.join(by_name) or 'none'}")
         chosen = tuple(
             Label(new, tuple(value for name in names for value in by_name[name].values))
             for new, names in groups.items()

@@ -102,6 +102,9 @@ def _as_input_error(error: ValidationError, origin: str | Path | None) -> InputE
         near = difflib.get_close_matches(str(first["loc"][-1]), valid, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         return InputError(f"{place}unknown key {key!r}", f"{hint}Keys here: {', '.join(valid)}", file)
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, InputError):
+        return InputError(f"{place}{key}: {cause.problem}", cause.mend, file)
     # A rule about several keys carries the section that they are in, which is too much to print.
     value = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f" (given: {first['input']!r})"
     message = first["msg"].removeprefix("Value error, ")

@@ -7,7 +7,18 @@ Sizes are in voxels of the prepared volume unless the name carries a unit.
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+from neurograft.recipes.budget import parse_budget
 
 Triple = tuple[float, float, float]
 Size = tuple[PositiveInt, PositiveInt, PositiveInt]
@@ -179,7 +190,8 @@ class Recipe(Section):
     description: str = ""
     labels: tuple[str, ...] | dict[str, tuple[str, ...]] | None = None
     """Label names to learn; a mapping merges several under one name; ``None`` is all."""
-    budget: str = Field("1000steps", pattern=r"^\d+(\.\d+)?\s*(steps?|epochs?|min|s|h)$")
+    budget: str = "1000steps"
+    """Steps, epochs or time, such as 2000steps, 60epochs, 90s, 10min or 1.5h."""
     preparation: PreparationConfig = PreparationConfig()
     network: NetworkConfig = NetworkConfig()
     task: TaskConfig = TaskConfig()
@@ -190,6 +202,12 @@ class Recipe(Section):
     inference: InferenceConfig = InferenceConfig()
     postprocessing: PostprocessingConfig = PostprocessingConfig()
     compute: ComputeConfig = ComputeConfig()
+
+    @field_validator("budget")
+    @classmethod
+    def _budget_understood(cls, text: str) -> str:
+        parse_budget(text)
+        return text
 
     @model_validator(mode="after")
     def _percentiles_ordered(self) -> "Recipe":

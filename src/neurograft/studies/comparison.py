@@ -138,8 +138,7 @@ def run_comparison(
             predictions = out / f"{arm.folder}-seed{seed}-predictions"
             if not (predictions / "prediction.json").is_file():
                 predict_cohort(PredictionRequest([open_bundle(folder)], comparison.test, predictions))
-            wanted = _target_cohort(comparison, comparison.test)
-            scored = score_files(wanted, predictions)
+            scored = score_files(comparison.test.select_labels(comparison.recipe.labels), predictions)
             policy = str(scored.summary["policy"].iloc[0])
             scores.append(scored.cases.assign(strategy=arm.strategy, people=str(arm.people), seed=seed))
             runs.append(_run_row(arm.strategy, arm.people, seed, folder))
@@ -177,11 +176,6 @@ def _request(comparison: Comparison, arm: Arm, source: Bundle | None, folder: Pa
 def _train_once(request: TrainingRequest) -> None:
     if not (request.out / "run.json").is_file():
         train_model(request)
-
-
-def _target_cohort(comparison: Comparison, cohort: Cohort) -> Cohort:
-    labels = comparison.recipe.labels
-    return cohort if labels is None else cohort.with_labels(cohort.labels.select(labels))
 
 
 def _run_row(strategy: str, people: int | str, seed: int, folder: Path) -> dict[str, Any]:

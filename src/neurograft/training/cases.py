@@ -113,7 +113,7 @@ def split_validation(cohort: Cohort, config: ValidationConfig, seed: int) -> tup
     """Training and validation subjects, by the recipe."""
     subjects = cohort.labelled().subjects
     if config.hold_out == "auto":
-        wanted: int | float = min(len(subjects) // 5, HOLD_OUT_AT_MOST) if len(subjects) >= HOLD_OUT_FROM else 0
+        wanted: int | float = min(round(len(subjects) / 5), HOLD_OUT_AT_MOST) if len(subjects) >= HOLD_OUT_FROM else 0
     else:
         wanted = config.hold_out
     if not wanted:

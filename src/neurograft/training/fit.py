@@ -23,10 +23,11 @@ from neurograft.hardware import ComputeChoice, choose_compute
 from neurograft.inference.segmenting import decide_classes, window_probabilities
 from neurograft.networks import UnitNetwork
 from neurograft.outputs import write_text
+from neurograft.recipes.budget import parse_budget
 from neurograft.recipes.schema import Recipe
 from neurograft.sampling.batches import Batch, PatchBatches
 from neurograft.tasks import SegmentationTask
-from neurograft.training.budget import parse_budget, plan_steps
+from neurograft.training.budget import plan_steps
 from neurograft.training.callbacks import BestWeights, CheckpointFile, History, Patience, ResumePoint
 from neurograft.training.cases import PreparedCase, mean_dice
 from neurograft.training.module import FitModule, build_optimiser

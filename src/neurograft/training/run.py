@@ -6,7 +6,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,8 +17,6 @@ import yaml
 
 import neurograft
 from neurograft.cohorts import (
-    LABEL_STATES,
-    Case,
     Cohort,
     CohortFingerprint,
     fingerprint_cohort,
@@ -88,26 +86,6 @@ class Transfer:
     report: LoadingReport
 
 
-def select_labels(cohort: Cohort, recipe: Recipe) -> Cohort:
-    """The cohort with the labels that the recipe asks for.
-
-    Each case's label states follow: a merged label is annotated as its least annotated part, and
-    a case that annotates none of the labels counts as unlabelled.
-    """
-    labels = cohort.labels if recipe.labels is None else cohort.labels.select(recipe.labels)
-    parts: dict[str, tuple[str, ...]] = {name: (name,) for name in labels.names}
-    if isinstance(recipe.labels, Mapping):
-        parts = dict(recipe.labels)
-
-    def selected(case: Case) -> Case:
-        if isinstance(case.label_state, str):
-            return case
-        states = {name: max(map(case.state_of, merged), key=LABEL_STATES.index) for name, merged in parts.items()}
-        return replace(case, label_state=states)
-
-    return replace(cohort, labels=labels, cases=tuple(map(selected, cohort.cases)))
-
-
 def prepare_transfer(
     channels: tuple[str, ...],
     labels: tuple[str, ...],
@@ -150,7 +128,7 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
     """
     check_free(request.out, request.overwrite)
     recipe = request.recipe
-    cohort = select_labels(request.cohort, recipe).labelled()
+    cohort = request.cohort.select_labels(recipe.labels).labelled()
     if not cohort.cases:
         raise InputError("no case has a label map, so there is nothing to learn from", "Label some", cohort.source)
     channels, labels = tuple(cohort.channels), tuple(cohort.labels.names)
@@ -250,6 +228,7 @@ def _fit_plan(
         unpaired_sides=cohort.labels.unpaired_sides(),
         orientation=recipe.preparation.orientation,
     )
+    _require_depth(transfer.network, recipe, batches.sampling.patch_size)
     _warn_of_padding(trained, batches.sampling.patch_size)
     if not held:
         logger.info("no subject is held out for validation: the last weights are kept")
@@ -257,6 +236,16 @@ def _fit_plan(
     result = fit(transfer.network, transfer.task, transfer.plan, recipe, batches, held, anchor, folder, title)
     merge_adapters(transfer.network)
     return result
+
+
+def _require_depth(network: UnitNetwork, recipe: Recipe, patch_size: tuple[int, int, int]) -> None:
+    """Refuse a patch of which pooling leaves one voxel: a norm has no spread to divide by there."""
+    alone = recipe.network.norm == "instance" or (recipe.network.norm == "batch" and recipe.sampling.batch_size == 1)
+    if alone and patch_size == network.stride:
+        raise InputError(
+            f"a patch of {' x '.join(map(str, patch_size))} voxels ends as one voxel, too few for the norm",
+            "Enlarge sampling.patch_size, or shorten network.channels",
+        )
 
 
 def _warn_of_padding(cases: list[PreparedCase], patch_size: tuple[int, int, int]) -> None:
@@ -281,9 +270,8 @@ def _ancestors(request: TrainingRequest, plan: TransferPlan, fingerprint: Cohort
     if not request.allow_shared_subjects:
         for entry in known:
             try:
-                require_disjoint(
-                    fingerprint, CohortFingerprint.from_dict(entry), "this cohort", "the source's training subjects"
-                )
+                theirs = CohortFingerprint.from_dict(entry)
+                require_disjoint(fingerprint, theirs, "this cohort", "the source model's training subjects")
             except InputError as error:
                 mend = f"{error.mend}; or pass --allow-shared-subjects, and test on other people"
                 raise InputError(error.problem, mend, request.cohort.source) from error
