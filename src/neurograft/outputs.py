@@ -12,11 +12,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
 from neurograft.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MARKER = ".neurograft.json"
 """File in every directory made here: the fingerprint of the request that made it."""
@@ -53,6 +56,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file in one move, indented, with a final newline."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_table(path: Path, table: "pd.DataFrame") -> None:
+    """Write a table without its index in one move: by commas for ``.csv``, by tabs for anything else."""
+    with atomic_file(path) as temporary:
+        table.to_csv(temporary, sep="," if path.suffix == ".csv" else "\t", index=False)
 
 
 @contextmanager

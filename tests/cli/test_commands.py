@@ -121,7 +121,8 @@ def test_model_inspect_and_explain(study: Any, neurograft: Program) -> None:
     inspected = neurograft("model", "inspect", "model", "--json")
     assert inspected.json["channels"] == ["image"]
     assert "training_subjects" not in inspected.json
-    explained = neurograft("model", "explain", "model", "--strategy", "freeze(head)", "--labels", "nigra,new", "--json")
+    words = ["explain", "model", "--strategy", "freeze(head)", "--label-names", "nigra,new", "--json"]
+    explained = neurograft("model", *words)
     assert explained.json["counts"]["transplanted"] == 2
     scales = {row["unit"]: row["learning_rate_scale"] for row in explained.json["plan"]}
     assert scales == {"down1": 0.0, "bottleneck": 0.0, "up1": 0.0, "head": 1.0}

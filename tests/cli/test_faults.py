@@ -7,6 +7,7 @@ The list below is also the table of ``docs/reference/faults.md``. After a change
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ A training or a prediction works in a hidden folder beside its output (`.new.par
 moves it into place when it is complete. After a kill or on a full disk, the same command goes on where it
 stopped; another command for the same `--out` is refused until it is given `--overwrite`. On a full disk you see
 
-    Error: No space left on device. Free some space and repeat the command; it continues where it stopped.
+    Error: .new.partial/plan.json: No space left on device. Free some space and repeat the command; it goes on.
 
 `neurograft data check` reports all problems of a cohort at once, rather than the first one.
 """
@@ -375,7 +376,12 @@ def test_a_disk_that_is_full_at_different_moments(
         outcome = neurograft(*words)
         assert outcome.status == 2, outcome
         assert len(outcome.errors) == 1
-        assert outcome.errors[0] in TAIL
+        shown = re.search(r"Error: (\S+): (No space left.*)$", TAIL, re.MULTILINE)
+        found = re.fullmatch(r"Error: (\S+): (.*)", outcome.errors[0])
+        assert shown is not None
+        assert found is not None
+        assert found.group(1).startswith(str(disk)), "the message names what could not be written"
+        assert found.group(2) == shown.group(2)
         assert not (disk / "new").exists()
         subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)
         assert neurograft(*words).status == 0

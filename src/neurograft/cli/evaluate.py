@@ -29,7 +29,7 @@ def evaluate(
     from neurograft.cli.options import Selection
     from neurograft.errors import InputError
     from neurograft.evaluation.overlap import EmptyPolicy
-    from neurograft.outputs import check_free, staged_directory, write_json
+    from neurograft.outputs import check_free, staged_directory, write_json, write_table
     from neurograft.studies.scoring import MissingPolicy, score_files
 
     for name, value, allowed in (
@@ -47,8 +47,8 @@ def evaluate(
             against, prediction, missing=cast(MissingPolicy, missing), empty=cast(EmptyPolicy, empty), progress=progress
         )
     with staged_directory(out, identity, overwrite) as folder:
-        scores.cases.to_csv(folder / "per_case.tsv", sep="\t", index=False)
-        scores.summary.to_csv(folder / "summary.tsv", sep="\t", index=False)
+        write_table(folder / "per_case.tsv", scores.cases)
+        write_table(folder / "summary.tsv", scores.summary)
         write_json(
             folder / "summary.json", {"pairing": scores.pairing.how, "labels": scores.summary.to_dict("records")}
         )

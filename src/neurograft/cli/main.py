@@ -48,8 +48,8 @@ def main() -> None:
             raise
         place = f"{error.filename}: " if error.filename else ""
         mend = {
-            errno.ENOSPC: "Free some space and repeat the command; it continues where it stopped",
-            errno.EDQUOT: "Free some of your quota and repeat the command; it continues where it stopped",
+            errno.ENOSPC: "Free some space and repeat the command; it goes on",
+            errno.EDQUOT: "Free some of your quota and repeat the command; it goes on",
         }.get(error.errno, "Choose a place that you may write to")
         _fail(f"{place}{error.strerror}. {mend}.")
 

@@ -12,7 +12,7 @@ from neurograft.hardware import describe_machine, peak_memory_mib
 from neurograft.imaging.files import read_image, read_label_map
 from neurograft.imaging.orientation import reorient
 from neurograft.inference.files import mask_path
-from neurograft.outputs import atomic_file, write_text
+from neurograft.outputs import write_table, write_text
 from neurograft.reports import ComparisonReport, SliceExample, summary_markdown, write_comparison_page
 from neurograft.studies.comparison import ComparisonResult
 from neurograft.studies.comparison_summary import figures, short_of_everyone, summarise_comparison, verdicts
@@ -56,8 +56,7 @@ def write_experiment(
     if biomarkers is not None:
         tables["biomarkers"] = biomarkers
     for name, table in tables.items():
-        with atomic_file(folder / f"{experiment.name}-{name}.tsv") as temporary:
-            table.to_csv(temporary, sep="\t", index=False)
+        write_table(folder / f"{experiment.name}-{name}.tsv", table)
     write_text(folder / f"{experiment.name}.md", _markdown(report))
     write_comparison_page(report, folder / f"{experiment.name}.html")
     return report

@@ -17,7 +17,7 @@ from neurograft.imaging.files import read_image, read_label_map, write_image, wr
 from neurograft.inference.files import mask_path, probability_path, write_descriptions
 from neurograft.inference.segmenting import Segmenter
 from neurograft.models import Bundle
-from neurograft.outputs import atomic_file, check_free, staged_directory, write_json
+from neurograft.outputs import check_free, staged_directory, write_json, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +96,7 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
             if progress is not None:
                 progress(number, len(scans.cases))
         frame = pd.DataFrame(rows)
-        with atomic_file(folder / "volumes.tsv") as temporary:
-            frame.to_csv(temporary, sep="\t", index=False)
+        write_table(folder / "volumes.tsv", frame)
         models = [{"name": b.info.name, "weights_sha256": b.info.weights_sha256} for b in request.bundles]
         write_json(
             folder / "prediction.json",

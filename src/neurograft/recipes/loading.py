@@ -104,7 +104,9 @@ def _as_input_error(error: ValidationError, origin: str | Path | None) -> InputE
         return InputError(f"{place}unknown key {key!r}", f"{hint}Keys here: {', '.join(valid)}", file)
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
-        return InputError(f"{place}{key}: {cause.problem}", cause.mend, file)
+        # The problem names its key already where key and thing have one name, as a budget has.
+        prefix = "" if cause.problem.startswith(key) else f"{key}: "
+        return InputError(f"{place}{prefix}{cause.problem}", cause.mend, file)
     # A rule about several keys carries the section that they are in, which is too much to print.
     value = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f" (given: {first['input']!r})"
     message = first["msg"].removeprefix("Value error, ")

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from safetensors.torch import save
 
-from neurograft.outputs import atomic_file
+from neurograft.outputs import atomic_file, write_table
 from neurograft.training.module import TRAINING_LOSS, VALIDATION_DICE, FitModule
 
 
@@ -103,8 +103,7 @@ class History(Callback):
         self.rows.append(
             {"step": trainer.global_step, TRAINING_LOSS: loss, "learning_rate": max(rates), VALIDATION_DICE: dice}
         )
-        with atomic_file(self.path) as temporary:
-            pd.DataFrame(self.rows).to_csv(temporary, index=False)
+        write_table(self.path, pd.DataFrame(self.rows))
         for logger in trainer.loggers:
             metrics = {name: value for name, value in self.rows[-1].items() if name != "step" and not math.isnan(value)}
             logger.log_metrics(metrics, trainer.global_step)

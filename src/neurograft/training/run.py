@@ -26,7 +26,7 @@ from neurograft.errors import InputError
 from neurograft.hardware import peak_memory_mib
 from neurograft.models import Bundle, BundleInfo, save_bundle
 from neurograft.networks import UnitNetwork, build_network
-from neurograft.outputs import check_free, staged_directory, write_json, write_text
+from neurograft.outputs import check_free, staged_directory, write_json, write_table, write_text
 from neurograft.recipes.schema import Recipe
 from neurograft.sampling.batches import PatchBatches
 from neurograft.tasks import SegmentationTask
@@ -160,8 +160,8 @@ def _run(
     """Prepare, fit and write everything into `folder`."""
     recipe = request.recipe
     write_text(folder / "recipe.yaml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
-    pd.DataFrame(transfer.report.to_records()).to_csv(folder / "loading.tsv", sep="\t", index=False)
-    pd.DataFrame(plan_rows(transfer.plan)).to_csv(folder / "plan.tsv", sep="\t", index=False)
+    write_table(folder / "loading.tsv", pd.DataFrame(transfer.report.to_records()))
+    write_table(folder / "plan.tsv", pd.DataFrame(plan_rows(transfer.plan)))
     for note in transfer.plan.notes:
         logger.warning(note)
     start = time.monotonic()
