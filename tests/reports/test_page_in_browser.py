@@ -1,7 +1,6 @@
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -10,48 +9,8 @@ import pytest
 
 from neurograft.reports import ComparisonReport, write_comparison_page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the page is looked at with playwright, which is absent")
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here, so the page was not opened in a browser")
-HOSTILE = "<script>document.title='taken'</script>"
-
-
 Open = Callable[..., AbstractContextManager[Any]]
-
-
-@pytest.fixture(scope="module")
-def opened() -> Iterator[Open]:
-    """Open a page, and fail on any console error, any exception and any request but for the file itself."""
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-
-        @contextmanager
-        def open_page(path: Path, width: int = 1200) -> Iterator[Any]:
-            faults: list[str] = []
-
-            def note_request(request: Any) -> None:
-                if not request.url.startswith(("file:", "data:")):
-                    faults.append(request.url)
-
-            def note_message(message: Any) -> None:
-                if message.type == "error":
-                    faults.append(message.text)
-
-            page = browser.new_page(viewport={"width": width, "height": 900})
-            page.on("console", note_message)
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            page.on("request", note_request)
-            page.goto(path.as_uri())
-            yield page
-            page.wait_for_timeout(50)
-            page.close()
-            assert faults == []
-
-        yield open_page
-        browser.close()
+HOSTILE = "<script>document.title='taken'</script>"
 
 
 def column(page: Any, table: str, place: int) -> list[str]:

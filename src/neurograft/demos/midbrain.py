@@ -18,6 +18,7 @@ from neurograft.studies.comparison import Arm, Comparison, ComparisonResult
 SOURCE_PEOPLE, SOURCE_SEED = 16, 1
 TARGET_PEOPLE, TARGET_SEED = 17, 2
 LABELLED = 5
+SOURCE_BUDGET, TARGET_BUDGET = "200steps", "120steps"
 
 
 def midbrain_experiment(folder: Path) -> Experiment:
@@ -30,10 +31,10 @@ def midbrain_experiment(folder: Path) -> Experiment:
     target = _cohort(folder / "target", TARGET_PEOPLE, TARGET_SEED, "LC")
     comparison = Comparison(
         source=source,
-        source_recipe=load_recipe("midbrain", ["budget=200steps"]),
+        source_recipe=load_recipe("midbrain", [f"budget={SOURCE_BUDGET}"]),
         pool=target.of_subjects(target.subjects[:LABELLED]),
         test=target.of_subjects(target.subjects[LABELLED:]),
-        recipe=load_recipe("midbrain", ["budget=120steps"]),
+        recipe=load_recipe("midbrain", [f"budget={TARGET_BUDGET}"]),
         arms=(Arm("none", 0), Arm("scratch", LABELLED), Arm("full", LABELLED), Arm("decay(up2)", LABELLED)),
         seeds=(0,),
         label_from={"LC": "SNpc"},
