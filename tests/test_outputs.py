@@ -82,7 +82,10 @@ def test_staged_directory_appears_whole_with_its_marker(tmp_path: Path) -> None:
         assert not final.exists()
         (folder / "result.txt").write_text("x")
     assert names(final) == [MARKER, "result.txt"]
-    assert json.loads((final / MARKER).read_text()) == {"seed": 1, "size": [1, 2]}
+    assert json.loads((final / MARKER).read_text()) == {
+        "request": {"seed": 1, "size": [1, 2]},
+        "files": ["result.txt"],
+    }
     assert names(final.parent) == ["run"]
 
 
@@ -247,3 +250,21 @@ def test_cache_folder_follows_the_variable(tmp_path: Path, monkeypatch: pytest.M
     assert cache_folder() == tmp_path
     monkeypatch.delenv("NEUROGRAFT_CACHE")
     assert cache_folder().name == "neurograft"
+
+
+def test_overwriting_spares_a_directory_that_the_user_has_added_to(tmp_path: Path) -> None:
+    final = tmp_path / "run"
+    with staged_directory(final, {"seed": 1}) as working:
+        (working / "model").mkdir()
+        (working / "model" / "weights").write_text("ours")
+    (final / "model" / "my notes.txt").write_text("mine")
+    with (
+        pytest.raises(InputError, match=r"did not make: model/my notes.txt"),
+        staged_directory(final, {"seed": 2}, overwrite=True),
+    ):
+        pass
+    assert (final / "model" / "my notes.txt").read_text() == "mine"
+    (final / "model" / "my notes.txt").unlink()
+    with staged_directory(final, {"seed": 2}, overwrite=True) as working:
+        (working / "other").write_text("new")
+    assert not (final / "model").exists()

@@ -2,7 +2,7 @@
 
 A directory of results grows under a hidden name beside its final one and is renamed when it is
 complete; a file likewise. What already exists is refused unless overwriting was asked for, and
-a directory is only ever replaced when neurograft made it.
+a directory is only ever replaced when neurograft made every file in it.
 """
 
 import json
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MARKER = ".neurograft.json"
-"""File in every directory made here: the fingerprint of the request that made it."""
+"""File in every directory made here: the request that made it and, when it is complete, the names of its files."""
 
 _TEMPORARY = re.compile(r"\.\d+\.partial\..+")
 
@@ -88,10 +88,11 @@ def staged_directory(final: Path, fingerprint: dict[str, Any], overwrite: bool =
         _clear_working(working, final, fingerprint, overwrite)
     try:
         working.mkdir(parents=True, exist_ok=True)
-        write_json(working / MARKER, fingerprint)
+        write_json(working / MARKER, {"request": fingerprint})
     except OSError as error:
         raise InputError(f"the output cannot be made: {error.strerror}", "Choose another --out", final) from error
     yield working
+    write_json(working / MARKER, {"request": fingerprint, "files": _files_in(working)})
     # Somebody may have put files there in the meantime.
     check_free(final, overwrite)
     discarded = final.with_name(f".{final.name}.discarded")
@@ -118,15 +119,20 @@ def check_free(final: Path, overwrite: bool = False) -> None:
         return
     if not overwrite:
         raise InputError("the output exists", "Choose another --out, or pass --overwrite to replace it", final)
-    if not (final / MARKER).is_file():
+    known = _read_marker(final).get("files")
+    foreign = sorted(set(_files_in(final)) - set(known if isinstance(known, list) else ()))
+    if known is None or foreign:
+        names = f": {', '.join(foreign[:3])}{', ...' if len(foreign) > 3 else ''}" if foreign else ""
         raise InputError(
-            "the output holds files that neurograft did not make", "Choose another --out; it is not replaced", final
+            f"the output holds files that neurograft did not make{names}",
+            "Choose another --out; this one is not replaced",
+            final,
         )
 
 
 def _clear_working(working: Path, final: Path, fingerprint: dict[str, Any], overwrite: bool) -> None:
     """Make an earlier working directory usable, or refuse."""
-    found = _marker(working)
+    found = _read_marker(working).get("request")
     entries = list(working.iterdir()) if working.is_dir() else [working]
     if found is None and not all(_TEMPORARY.fullmatch(entry.name) for entry in entries):
         raise InputError(
@@ -149,11 +155,19 @@ def _clear_working(working: Path, final: Path, fingerprint: dict[str, Any], over
             entry.unlink()
 
 
-def _marker(working: Path) -> Any:
+def _files_in(folder: Path) -> list[str]:
+    """Files below a folder, relative to it, without its marker."""
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    return sorted(name for name in files if name != MARKER)
+
+
+def _read_marker(folder: Path) -> dict[str, Any]:
+    """The request that made a directory and, once that is complete, its files; empty where there is none."""
     try:
-        return json.loads((working / MARKER).read_text("utf-8"))
+        content = json.loads((folder / MARKER).read_text("utf-8"))
     except (OSError, ValueError):
-        return None
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _difference(found: Any, wanted: dict[str, Any]) -> str:

@@ -250,7 +250,7 @@ def _other_labels() -> None:
 
 def _unfinished() -> None:
     Path(".new.partial").mkdir()
-    Path(".new.partial/.neurograft.json").write_text('{"seed": 0}')
+    Path(".new.partial/.neurograft.json").write_text('{"request": {"seed": 0}}')
 
 
 WORKS = [
