@@ -72,3 +72,14 @@ def test_strategies_keep_their_look() -> None:
     assert strategy_of_arm("first_layers", ["first"]) is None
     many = series_styles([f"s{place}" for place in range(14)])
     assert len({(style.slot, style.marker) for style in many.values()}) == 14
+
+
+def test_the_spread_over_seeds_is_shown_where_there_are_several(make_report: Callable[..., ComparisonReport]) -> None:
+    summary = make_report().summary
+    table = summary_table(summary)
+    place = table.headings.index("Lowest to highest seed")
+    mean = summary["mean_dice"].iloc[1]
+    assert table.rows[1][place].text == f"{mean - 0.01:.3f} to {mean + 0.01:.3f}"
+    single = summary_table(summary.assign(seeds=1))
+    assert "Lowest to highest seed" not in single.headings
+    assert not any("seed" in said and "\N{EN DASH}" in said for said in single.in_every_row)

@@ -19,9 +19,7 @@ from neurograft.studies.comparison_summary import figures, short_of_everyone, su
 from neurograft.training.run import library_versions
 
 
-def write_experiment(
-    experiment: Experiment, result: ComparisonResult, folder: Path, command: str, seconds: float
-) -> ComparisonReport:
+def write_experiment(experiment: Experiment, result: ComparisonResult, folder: Path, command: str) -> ComparisonReport:
     """Write an experiment's tables and page into `folder`.
 
     Returns:
@@ -46,7 +44,8 @@ def write_experiment(
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "hardware": describe_machine(),
             "computed with": ", ".join(sorted(set(result.runs["compute"]) - {"nothing to train"})),
-            "whole run": f"{seconds / 60:.1f} min, peak memory {peak_memory_mib():.0f} MiB",
+            "training in all": f"{result.runs['seconds'].sum() / 60:.1f} min for {len(result.runs)} models",
+            "peak memory": f"{peak_memory_mib():.0f} MiB",
             **library_versions(),
         },
         notes=(*experiment.notes, f"Empty masks and missing predictions: {result.policy}."),
@@ -66,7 +65,7 @@ def _markdown(report: ComparisonReport) -> str:
     facts = "\n".join(f"- {key}: {value}" for key, value in report.provenance.items())
     notes = "\n".join(f"- {note}" for note in report.notes)
     answer = "\n".join(f"- {sentence}" for sentence in report.answer)
-    return f"{summary_markdown(report.summary)}\n\n{answer}\n\n{notes}\n\n{facts}\n"
+    return f"{summary_markdown(report.summary)}\n{answer}\n\n{notes}\n\n{facts}\n"
 
 
 def _curves(experiment: Experiment, result: ComparisonResult) -> Mapping[str, pd.DataFrame]:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 SUMMARY_COLUMNS = (
     "strategy", "training_subjects", "label", "mean_dice", "sd_dice", "n_subjects", "n_cases", "n_missing", "n_empty",
-    "seeds", "ci_low", "ci_high", "difference_to_scratch", "difference_low", "difference_high", "seconds",
-    "peak_memory_mib", "policy",
+    "seeds", "seed_low", "seed_high", "ci_low", "ci_high", "difference_to_scratch", "difference_low",
+    "difference_high", "seconds", "peak_memory_mib", "policy",
 )  # fmt: skip
 SCORE_COLUMNS = ("strategy", "training_subjects", "seed", "subject", "case", "label", "dice")
 CURVE_COLUMNS = ("step", "training/loss")

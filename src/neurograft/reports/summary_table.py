@@ -77,8 +77,10 @@ def summary_table(summary: pd.DataFrame) -> TextTable:
     cells = [[column.cell(record) for record in records] for column in _COLUMNS]
     kept, said = [], []
     for column, entries in zip(_COLUMNS, cells, strict=True):
-        same = column.design and len({entry.text for entry in entries}) == 1
-        if same:
+        same = len({entry.text for entry in entries}) == 1
+        if same and column.cell is _seeds and entries[0].text == DASH:
+            continue
+        if same and column.design:
             said.append(f"{column.heading.lower()} {entries[0].text}")
         else:
             kept.append((column, entries))
@@ -112,6 +114,13 @@ def _mean(row: dict[str, Any]) -> Cell:
     return Cell(mean_and_sd(mean, sd), mean if math.isfinite(mean) else None)
 
 
+def _seeds(row: dict[str, Any]) -> Cell:
+    low, high = float(row["seed_low"]), float(row["seed_high"])
+    if not (math.isfinite(low) and math.isfinite(high)) or row["seeds"] == 1:
+        return Cell(DASH, None)
+    return Cell(interval(low, high), low)
+
+
 def _interval(row: dict[str, Any]) -> Cell:
     low, high = float(row["ci_low"]), float(row["ci_high"])
     return Cell(interval(low, high), low if math.isfinite(low) else None)
@@ -124,6 +133,7 @@ _COLUMNS = (
     _Column("Training people", True, lambda row: count_cell(row["training_subjects"]), design=True),
     _Column("Dice, mean\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}SD", True, _mean),
     _Column("95\N{NO-BREAK SPACE}% interval of the mean", True, _interval),
+    _Column("Lowest to highest seed", True, _seeds),
     _Column("Difference to scratch (95\N{NO-BREAK SPACE}%)", True, _difference),
     _Column("Test people,\N{NO-BREAK SPACE}n", True, lambda row: count_cell(row["n_subjects"])),
     _Column("Test cases", True, lambda row: count_cell(row["n_cases"]), design=True),

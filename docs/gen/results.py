@@ -1,0 +1,44 @@
+"""Copy a demonstration's tables into ``README.md`` and ``docs/results.md``, unchanged.
+
+Run ``python docs/gen/results.py FOLDER ...`` with the folders that ``neurograft demo`` wrote. Each
+block between ``<!-- results:NAME -->`` and ``<!-- end -->`` is filled from ``NAME.md``: whole on the
+page of results, the table alone with the run's command, seeds, date and machine in the README.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"(<!-- results:(?P<name>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+SHORT = ("command", "seeds", "date", "hardware")
+
+
+def short(text: str) -> str:
+    """The table of a demonstration's Markdown, and a line on how it was made."""
+    table = text.split("\n\n", 1)[0]
+    facts = dict(re.findall(r"^- ([\w ]+): (.+)$", text, re.MULTILINE))
+    return f"{table}\n\n" + "; ".join(f"{name}: {facts[name]}" for name in SHORT) + ".\n"
+
+
+def main() -> int:
+    """Fill every block whose table is in one of the folders; 1 if a block stays as it was."""
+    texts = {file.stem: file.read_text("utf-8") for folder in sys.argv[1:] for file in Path(folder).glob("*.md")}
+    missing = set()
+    for page in (ROOT / "docs" / "results.md", ROOT / "README.md"):
+        content = page.read_text("utf-8")
+        for match in list(BLOCK.finditer(content)):
+            if match["name"] not in texts:
+                missing.add(match["name"])
+                continue
+            text = texts[match["name"]]
+            shown = short(text) if page.name == "README.md" else text
+            content = content.replace(match[0], f"{match[1]}\n{shown.strip()}\n\n{match[3]}")
+        page.write_text(content, "utf-8")
+    if missing:
+        sys.stderr.write(f"no table for {', '.join(sorted(missing))}\n")
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
