@@ -156,9 +156,24 @@ def test_verdicts_never_say_better_over_an_interval_with_zero() -> None:
     )
     said = verdicts(summarise_comparison(result))
     assert [sentence.rpartition(": ")[2] for sentence in said] == [
-        "better.",
-        "worse.",
+        "better, in 2 of 2 seeds.",
+        "worse, in 2 of 2 seeds.",
         "no difference shown with 8 test people.",
+    ]
+
+
+def test_a_difference_that_seeds_disagree_on_is_not_settled() -> None:
+    people = "abcdefgh"
+    result = made_result({("scratch", "5"): dict.fromkeys(people, 0.5), ("full", "5"): dict.fromkeys(people, 0.51)})
+    seed = result.scores["seed"] == 1
+    full = result.scores["strategy"] == "full"
+    # Seed 0 gains 0.07, seed 1 loses 0.05: on average every person gains 0.01.
+    scores = result.scores.assign(dice=result.scores["dice"] + 0.06 * (full & ~seed) - 0.06 * (full & seed))
+    summary = summarise_comparison(replace(result, scores=scores))
+    assert summary.set_index("strategy").loc["full", "difference_low"] > 0
+    assert verdicts(summary) == [
+        "full, 5 people, against scratch on the same people: Dice of x +0.010 "
+        "(95 % interval +0.010 to +0.010): not settled, the sign is that of 1 of 2 seeds."
     ]
 
 

@@ -20,7 +20,8 @@ def summarise_comparison(result: ComparisonResult, level: float = 0.95) -> pd.Da
     Returns:
         Columns strategy, training_subjects, label, mean_dice, sd_dice, n_subjects, n_cases,
         n_missing, n_empty, seeds, seed_low, seed_high, ci_low, ci_high, difference_to_scratch,
-        difference_low, difference_high, seconds, peak_memory_mib, policy.
+        difference_low, difference_high, seeds_agreeing (seeds whose difference has the sign of the
+        whole), seconds, peak_memory_mib, policy.
     """
     scores = _with_label_mean(result.scores)
     rows = []
@@ -31,11 +32,14 @@ def summarise_comparison(result: ComparisonResult, level: float = 0.95) -> pd.Da
         low, high = subject_bootstrap(cases, level=level)
         by_seed = group.groupby("seed")["dice"].mean()
         difference = difference_low = difference_high = float("nan")
+        agreeing = 0
         if strategy != "scratch" and len(twin):
             theirs = _by_subject(twin)
             other = np.array([value for subject in theirs.values() for value in subject])
             difference = float(np.nanmean(values - other))
             difference_low, difference_high = paired_subject_bootstrap(cases, theirs, level=level)
+            by_seed_difference = by_seed - twin.groupby("seed")["dice"].mean()
+            agreeing = int((np.sign(by_seed_difference) == np.sign(difference)).sum())
         runs = result.runs[(result.runs["strategy"] == strategy) & (result.runs["people"] == people)]
         rows.append(
             {
@@ -56,6 +60,7 @@ def summarise_comparison(result: ComparisonResult, level: float = 0.95) -> pd.Da
                 "difference_to_scratch": difference,
                 "difference_low": difference_low,
                 "difference_high": difference_high,
+                "seeds_agreeing": agreeing,
                 "seconds": float(runs["seconds"].mean()),
                 "peak_memory_mib": float(runs["peak_memory_mib"].max()),
                 "policy": result.policy,
@@ -67,7 +72,8 @@ def summarise_comparison(result: ComparisonResult, level: float = 0.95) -> pd.Da
 def verdicts(summary: pd.DataFrame) -> list[str]:
     """A sentence a strategy and number of people: whether transfer helped, by how much, how surely.
 
-    "Better" and "worse" are only said when the interval of the difference leaves out zero.
+    "Better" and "worse" are only said when the interval of the difference leaves out zero and
+    every seed, and with it every draw of training people, shows a difference of the same sign.
     """
     label = MEAN_LABEL if MEAN_LABEL in set(summary["label"]) else str(summary["label"].iloc[0])
     what = "mean Dice" if label == MEAN_LABEL else f"Dice of {label}"
@@ -78,10 +84,13 @@ def verdicts(summary: pd.DataFrame) -> list[str]:
         interval = f"95 % interval {row['difference_low']:+.3f} to {row['difference_high']:+.3f}"
         arm = f"{row['strategy']}, {row['training_subjects']} people"
         start = f"{arm}, against scratch on the same people: {what} {row['difference_to_scratch']:+.3f} ({interval})"
-        if row["difference_low"] > 0:
-            sentences.append(f"{start}: better.")
-        elif row["difference_high"] < 0:
-            sentences.append(f"{start}: worse.")
+        agreement = f"{row['seeds_agreeing']} of {row['seeds']} seeds"
+        apart = row["difference_low"] > 0 or row["difference_high"] < 0
+        if apart and row["seeds_agreeing"] < row["seeds"]:
+            sentences.append(f"{start}: not settled, the sign is that of {agreement}.")
+        elif apart:
+            verdict = "better" if row["difference_low"] > 0 else "worse"
+            sentences.append(f"{start}: {verdict}, in {agreement}.")
         else:
             sentences.append(f"{start}: no difference shown with {row['n_subjects']} test people.")
     return sentences
