@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import platformdirs
 
 from neurograft.errors import InputError
+from neurograft.locks import exclusive
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,16 +79,25 @@ def staged_directory(final: Path, fingerprint: dict[str, Any], overwrite: bool =
 
     Raises:
         InputError: `final` exists and may not be replaced, an unfinished run with other settings
-            is in the way, or no directory can be made there.
+            is in the way, another process is at it, or no directory can be made there.
     """
     final = final.resolve()
     check_free(final, overwrite)
     working = final.with_name(f".{final.name}.partial")
     fingerprint = json.loads(json.dumps(fingerprint))
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the output cannot be made: {error.strerror}", "Choose another --out", final) from error
+    with exclusive(working.with_name(f"{working.name}.lock"), final):
+        yield from _staged(working, final, fingerprint, overwrite)
+
+
+def _staged(working: Path, final: Path, fingerprint: dict[str, Any], overwrite: bool) -> Iterator[Path]:
     if working.exists():
         _clear_working(working, final, fingerprint, overwrite)
     try:
-        working.mkdir(parents=True, exist_ok=True)
+        working.mkdir(exist_ok=True)
         write_json(working / MARKER, {"request": fingerprint})
     except OSError as error:
         raise InputError(f"the output cannot be made: {error.strerror}", "Choose another --out", final) from error

@@ -292,3 +292,19 @@ def test_a_patch_that_pooling_shrinks_to_a_voxel_is_refused(balls: Cohort, tmp_p
     with pytest.raises(InputError, match="one voxel"):
         train_model(TrainingRequest(balls, recipe, tmp_path / "out"))
     assert list(tmp_path.glob(".out*")) == []
+
+
+@pytest.mark.parametrize(("figures", "kept"), [((0.2, 0.4), 4), ((0.4, 0.2), 3)])
+def test_the_end_is_looked_at_when_validations_do_not_divide_the_steps(
+    figures: tuple[float, float],
+    kept: int,
+    balls: Cohort,
+    make_recipe: RecipeMaker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = iter(figures)
+    monkeypatch.setattr("neurograft.training.fit._Scorer.__call__", lambda self, index: next(given))
+    recipe = make_recipe("budget=4steps", "validation.every=3", "validation.hold_out=1")
+    info = train_model(TrainingRequest(balls, recipe, tmp_path / "run"))
+    assert info.training["kept"] == f"best at step {kept}, validation Dice 0.4000"

@@ -49,10 +49,12 @@ class BestWeights(Callback):
         self.path = path
         self.best = -math.inf
         self.step = 0
+        self.last_seen = 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the weights when the figure is the best so far."""
         value = trainer.callback_metrics[VALIDATION_DICE].item()
+        self.last_seen = trainer.global_step
         if value > self.best:
             self.best, self.step = value, trainer.global_step
             state = {
@@ -64,11 +66,11 @@ class BestWeights(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""
-        return {"best": self.best, "step": self.step}
+        return {"best": self.best, "step": self.step, "last_seen": self.last_seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """From the checkpoint."""
-        self.best, self.step = state_dict["best"], state_dict["step"]
+        self.best, self.step, self.last_seen = state_dict["best"], state_dict["step"], state_dict["last_seen"]
 
 
 class Patience(EarlyStopping):

@@ -143,11 +143,24 @@ def fit(
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         trainer.fit(module, datamodule=data, ckpt_path=resume if resume.is_file() else None, weights_only=True)
     kept = "last"
-    if validation and recipe.validation.keep == "best" and best.step:
-        network.load_state_dict(load_file(best.path))
-        kept = f"best at step {best.step}, validation Dice {best.best:.4f}"
+    if validation and recipe.validation.keep == "best":
+        kept = _keep_best(network, best, score, trainer.global_step)
     network.eval()
     return FitResult(trainer.global_step, clock.seconds, kept, plan)
+
+
+def _keep_best(network: UnitNetwork, best: BestWeights, score: "_Scorer", last_step: int) -> str:
+    """Give the network the best weights, the last ones included, and say which these are."""
+    if best.last_seen < last_step:
+        # The steps do not divide by the validations: the end has not been looked at yet.
+        network.eval()
+        figure = score.mean()
+        if figure > best.best:
+            return f"best at step {last_step}, validation Dice {figure:.4f}"
+    if not best.step:
+        return "last"
+    network.load_state_dict(load_file(best.path))
+    return f"best at step {best.step}, validation Dice {best.best:.4f}"
 
 
 class _Scorer:
@@ -168,6 +181,12 @@ class _Scorer:
             probabilities, self.task, self.recipe.inference, self.recipe.postprocessing, case.voxel_volume_mm3
         )
         return mean_dice(case.example.target.cpu().numpy(), classes, range(1, len(self.task.labels) + 1))
+
+    def mean(self) -> float:
+        """The mean over cases; those without any label do not count, and 0 stands where none has one."""
+        with torch.no_grad():
+            figures = torch.tensor([self(index) for index in range(len(self.cases))], dtype=torch.float64)
+        return float(figures.nanmean().nan_to_num(0.0))
 
 
 class _Clock(Callback):
