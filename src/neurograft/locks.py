@@ -1,5 +1,6 @@
 """One writer at a time: a lock file that a dead process cannot hold."""
 
+import errno
 import json
 import os
 import platform
@@ -24,10 +25,10 @@ def exclusive(lock: Path, what: Path) -> Iterator[None]:
         what: what is locked, for the message.
 
     Raises:
-        InputError: another process holds the lock.
+        InputError: another process holds the lock, or no file can be made there.
     """
     mine = json.dumps({"host": platform.node(), **_this_process()})
-    while not _create(lock, mine):
+    while not _create(lock, mine, what):
         holder = _holder(lock)
         if holder is None:
             continue
@@ -50,11 +51,15 @@ def exclusive(lock: Path, what: Path) -> Iterator[None]:
         lock.unlink(missing_ok=True)
 
 
-def _create(lock: Path, text: str) -> bool:
+def _create(lock: Path, text: str, what: Path) -> bool:
     try:
         descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
         return False
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"the output cannot be made: {error.strerror}", "Choose another --out", what) from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     return True
