@@ -14,7 +14,13 @@ from neurograft.errors import InputError
 from neurograft.recipes.loading import override_recipe
 from neurograft.recipes.schema import Recipe
 from neurograft.studies.comparison import EVERYONE, Arm, Comparison, ComparisonResult, run_comparison
-from neurograft.studies.comparison_summary import MEAN_LABEL, short_of_everyone, summarise_comparison, verdicts
+from neurograft.studies.comparison_summary import (
+    MEAN_LABEL,
+    against_source,
+    short_of_everyone,
+    summarise_comparison,
+    verdicts,
+)
 
 
 def tiny_recipe(label: str) -> Recipe:
@@ -180,6 +186,14 @@ def test_a_difference_that_seeds_disagree_on_is_not_settled() -> None:
 def test_the_mean_of_labels_is_a_row_of_its_own() -> None:
     result = made_result({("scratch", "5"): {"a": 0.5, "b": 0.6}}, labels=("x", "y"))
     assert summarise_comparison(result)["label"].tolist() == ["x", "y", MEAN_LABEL]
+
+
+def test_the_source_as_it_is_stands_beside_the_adapted() -> None:
+    result = made_result({("none", "0"): {"a": 0.6}, ("scratch", "1"): {"a": 0.4}, ("full", "1"): {"a": 0.5}})
+    assert against_source(summarise_comparison(result)) == [
+        "The source as it is, without any label of the target, gives 0.600; against it full from 1 people -0.100."
+    ]
+    assert against_source(summarise_comparison(made_result({("scratch", "1"): {"a": 0.4}}))) == []
 
 
 def test_everyone_is_the_ceiling_in_words() -> None:

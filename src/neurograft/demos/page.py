@@ -15,7 +15,13 @@ from neurograft.inference.files import mask_path
 from neurograft.outputs import write_table, write_text
 from neurograft.reports import ComparisonReport, SliceExample, summary_markdown, write_comparison_page
 from neurograft.studies.comparison import ComparisonResult
-from neurograft.studies.comparison_summary import figures, short_of_everyone, summarise_comparison, verdicts
+from neurograft.studies.comparison_summary import (
+    against_source,
+    figures,
+    short_of_everyone,
+    summarise_comparison,
+    verdicts,
+)
 from neurograft.training.run import library_versions
 
 
@@ -31,7 +37,12 @@ def write_experiment(experiment: Experiment, result: ComparisonResult, folder: P
     report = ComparisonReport(
         title=experiment.title,
         question=experiment.question,
-        answer=(*(verdicts(summary) or figures(summary)), *short_of_everyone(summary), *_recovery(biomarkers)),
+        answer=(
+            *(verdicts(summary) or figures(summary)),
+            *against_source(summary),
+            *short_of_everyone(summary),
+            *_recovery(biomarkers),
+        ),
         summary=summary,
         scores=result.scores.rename(columns={"people": "training_subjects"}),
         curves=_curves(experiment, result),

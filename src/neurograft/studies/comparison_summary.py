@@ -124,6 +124,22 @@ def short_of_everyone(summary: pd.DataFrame) -> list[str]:
     ]
 
 
+def against_source(summary: pd.DataFrame) -> list[str]:
+    """A sentence that sets every adapted arm beside the source as it is, where that is an arm."""
+    label = MEAN_LABEL if MEAN_LABEL in set(summary["label"]) else str(summary["label"].iloc[0])
+    rows = summary[summary["label"] == label]
+    source = rows[rows["strategy"] == "none"]
+    adapted = rows[~rows["strategy"].isin(["none", "scratch"])]
+    if source.empty or adapted.empty:
+        return []
+    base = float(source["mean_dice"].iloc[0])
+    arms = "; ".join(
+        f"{row['strategy']} from {row['training_subjects']} people {row['mean_dice'] - base:+.3f}"
+        for row in adapted.to_dict("records")
+    )
+    return [f"The source as it is, without any label of the target, gives {base:.3f}; against it {arms}."]
+
+
 def _with_label_mean(scores: pd.DataFrame) -> pd.DataFrame:
     if scores["label"].nunique() == 1:
         return scores
