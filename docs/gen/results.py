@@ -2,7 +2,8 @@
 
 Run ``python docs/gen/results.py FOLDER ...`` with the folders that ``neurograft demo`` wrote. Each
 block between ``<!-- results:NAME -->`` and ``<!-- end -->`` is filled from ``NAME.md``: whole on the
-page of results, the table alone with the run's command, seeds, date and machine in the README.
+page of results; in the README the table (of the mean of labels, where there are several) with the
+run's command, seeds, date and machine.
 """
 
 import re
@@ -16,7 +17,9 @@ SHORT = ("command", "seeds", "date", "hardware")
 
 def short(text: str) -> str:
     """The table of a demonstration's Markdown, and a line on how it was made."""
-    table = text.split("\n\n", 1)[0]
+    rows = text.split("\n\n", 1)[0].splitlines()
+    means = [row for row in rows if "| mean of labels |" in row]
+    table = "\n".join([*rows[:2], *means] if means else rows)
     facts = dict(re.findall(r"^- ([\w ]+): (.+)$", text, re.MULTILINE))
     return f"{table}\n\n" + "; ".join(f"{name}: {facts[name]}" for name in SHORT) + ".\n"
 
