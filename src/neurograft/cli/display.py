@@ -57,7 +57,14 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+        def move(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+            if done >= total:
+                # Whatever comes next may draw a bar of its own.
+                progress.stop()
+
+        yield move
 
 
 def _cell(value: object) -> str:

@@ -9,6 +9,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from neurograft.training.module import VALIDATION_DICE, FitModule
 
@@ -45,9 +46,9 @@ class TrainingProgress(Callback):
         if self.console.is_terminal:
             self.bar = Progress(
                 TextColumn(self.title),
-                BarColumn(),
+                BarColumn(bar_width=20),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[figures]}"),
+                TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True)),
                 TimeRemainingColumn(),
                 console=self.console,
             )
