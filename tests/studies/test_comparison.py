@@ -188,6 +188,17 @@ def test_the_mean_of_labels_is_a_row_of_its_own() -> None:
     assert summarise_comparison(result)["label"].tolist() == ["x", "y", MEAN_LABEL]
 
 
+def test_the_mean_of_labels_counts_a_case_in_which_one_label_is_empty() -> None:
+    result = made_result({("scratch", "5"): {"a": 0.5, "b": 0.6}}, labels=("x", "y"))
+    lost = (result.scores["case"] == "a") & (result.scores["label"] == "y")
+    scores = result.scores.assign(
+        status=result.scores["status"].where(~lost, "prediction-empty"), dice=result.scores["dice"].where(~lost, 0.0)
+    )
+    summary = summarise_comparison(replace(result, scores=scores)).set_index("label")
+    assert summary["n_empty"].to_dict() == {"x": 0, "y": 2, MEAN_LABEL: 2}
+    assert summary.loc[MEAN_LABEL, "mean_dice"] == pytest.approx((0.25 + 0.6) / 2)
+
+
 def test_the_source_as_it_is_stands_beside_the_adapted() -> None:
     result = made_result({("none", "0"): {"a": 0.6}, ("scratch", "1"): {"a": 0.4}, ("full", "1"): {"a": 0.5}})
     assert against_source(summarise_comparison(result)) == [

@@ -114,7 +114,9 @@ def _predict_case(
     target = folder / mask_path(request.scans, case)
     maps = [folder / probability_path(request.scans, case, name) for name in segmenter.labels.names]
     wanted = [target, *(maps if request.keep_probabilities else [])]
-    if all(path.is_file() for path in wanted):
+    changed = max(case.images[name].stat().st_mtime_ns for name in names)
+    # A scan that was replaced since an interrupted prediction is segmented anew.
+    if all(path.is_file() and path.stat().st_mtime_ns >= changed for path in wanted):
         values = read_label_map(target).data
     else:
         _warn_of_spacing(case, grid.spacing_mm, request.bundles)

@@ -144,7 +144,8 @@ def _with_label_mean(scores: pd.DataFrame) -> pd.DataFrame:
     if scores["label"].nunique() == 1:
         return scores
     keys = ["strategy", "people", "seed", "subject", "case"]
-    mean = scores.groupby(keys, sort=False, as_index=False).agg(dice=("dice", "mean"), status=("status", "min"))
+    # In the order of the alphabet an empty or missing prediction stands behind "ok", so that no mean hides one.
+    mean = scores.groupby(keys, sort=False, as_index=False).agg(dice=("dice", "mean"), status=("status", "max"))
     return pd.concat([scores, mean.assign(label=MEAN_LABEL)], ignore_index=True)
 
 
