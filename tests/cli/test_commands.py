@@ -14,7 +14,7 @@ import neurograft as package
 
 Program = Callable[..., Any]
 
-COMMANDS = ["demo", "data", "data check", "data split", "train", "adapt", "predict", "evaluate", "model"]
+COMMANDS = ["demo", "data", "data check", "data split", "train", "adapt", "predict", "evaluate", "compare", "model"]
 COMMANDS += ["model inspect", "model explain"]
 
 
@@ -73,16 +73,47 @@ def test_predict_and_evaluate(study: Any, neurograft: Program) -> None:
     assert Path("new/c_dseg.nii.gz").read_bytes() == (study.predictions / "c_dseg.nii.gz").read_bytes()
     scores = neurograft("evaluate", "--reference", "target", "--prediction", "new", "--out", "scores", "--json")
     assert scores.status == 0
-    assert [row["label"] for row in scores.json["labels"]] == ["nigra", "coeruleus"]
-    assert sorted(path.name for path in Path("scores").iterdir()) == [
-        ".neurograft.json",
-        "per_case.tsv",
-        "summary.json",
-        "summary.tsv",
-    ]
-    assert len(pd.read_csv("scores/per_case.tsv", sep="\t")) == 6
+    assert scores.json["labels"] == ["nigra", "coeruleus"]
+    dice = [row for row in scores.json["summary"] if row["measure"] == "dice"]
+    assert [row["label"] for row in dice] == [
+        "nigra", "coeruleus", "all labels", "mean", "mean weighted by 1/V", "mean weighted by 1/V²",
+    ]  # fmt: skip
+    assert {row["n_subjects"] for row in dice} <= {2, 3}
+    names = {path.name for path in Path("scores").iterdir()}
+    assert {"per_case.tsv", "summary.tsv", "agreement.tsv", "biomarkers.tsv", "evaluation.html"} <= names
+    assert len(pd.read_csv("scores/per_case.tsv", sep="\t")) == 3 * 6
     text = neurograft("evaluate", "--reference", "target", "--prediction", "new", "--out", "scores", "--overwrite")
-    assert (text.status, "Paired by" in text.out) == (0, True)
+    assert text.status == 0
+    assert "Paired by" in text.out
+    assert "Policies: label absent from both: left out" in text.out
+
+
+def test_compare_evaluations(study: Any, neurograft: Program) -> None:
+    for name in ("first", "second"):
+        words = ["--reference", "target", "--prediction", "predictions", "--out", name, "--surfaces", "none"]
+        assert neurograft("evaluate", *words).status == 0
+    outcome = neurograft("compare", "first", "again=second", "--out", "compared", "--json")
+    assert outcome.status == 0
+    rows = outcome.json["comparison"]
+    assert [row["label"] for row in rows] == ["nigra", "coeruleus", "mean"]
+    assert all(row["difference"] in (0, None) and "better" not in row["verdict"] for row in rows)
+    assert {path.name for path in Path("compared").iterdir()} == {
+        ".neurograft.json", "comparison.tsv", "scores.tsv", "comparison.json", "comparison.html",
+    }  # fmt: skip
+    text = neurograft("compare", "first", "again=second", "--out", "compared", "--overwrite")
+    assert (text.status, "Page: " in text.out) == (0, True)
+    for words, problem in (
+        (["first"], "two methods at least"),
+        (["first", "target"], "holds no per_case.tsv"),
+        (["first", "again=second", "--measure", "dise"], "--measure 'dise' is unknown"),
+        (["first", "again=second", "--measure", "hausdorff_voxel_mm"], "has no column hausdorff_voxel_mm"),
+        (["first", "again=second", "--label", "nigre"], "has no label nigre"),
+        (["first", "again=second", "--reference", "third"], "there is no method 'third'"),
+    ):
+        failed = neurograft("compare", *words, "--out", "bad")
+        assert failed.status == 2
+        assert problem in failed.errors[-1]
+        assert not Path("bad").exists()
 
 
 def test_predict_with_several_models_a_single_scan_and_overrides(study: Any, neurograft: Program) -> None:

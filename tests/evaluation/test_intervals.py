@@ -4,9 +4,15 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
+from scipy.stats import bootstrap, ttest_1samp
 
-from neurograft.evaluation.intervals import paired_subject_bootstrap, subject_bootstrap
+from neurograft.evaluation.intervals import (
+    expanded_level,
+    paired_subject_bootstrap,
+    subject_bootstrap,
+    subject_row_bootstrap,
+    two_group_bootstrap,
+)
 
 VALUES = np.random.default_rng(3).normal(0.8, 0.1, size=25)
 ONE_CASE_EACH = {f"s{number:02d}": [float(value)] for number, value in enumerate(VALUES)}
@@ -86,3 +92,69 @@ def test_unpaired_input_is_refused() -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="95"):
         subject_bootstrap(ONE_CASE_EACH, level=95)
+
+
+def test_expanded_interval_is_as_wide_as_students() -> None:
+    # Values without skew, for which the two are to agree.
+    half = np.random.default_rng(7).normal(size=6)
+    values = np.concatenate([half, -half])
+    low, high = subject_bootstrap({f"{i:02d}": [v] for i, v in enumerate(values)}, draws=100_000, expanded=True)
+    interval = ttest_1samp(values, 0).confidence_interval()
+    assert (low, high) == pytest.approx((interval.low, interval.high), rel=0.04)
+    assert expanded_level(0.95, 10_000) == pytest.approx(0.95, abs=1e-4)
+    assert expanded_level(0.95, 5) > 0.99
+    with pytest.raises(ValueError, match="two subjects"):
+        expanded_level(0.95, 1)
+
+
+def test_expanded_interval_covers_with_few_subjects() -> None:
+    generator = np.random.default_rng(1)
+    plain = expanded = 0
+    for _ in range(400):
+        sample = {str(number): [value] for number, value in enumerate(generator.normal(size=6))}
+        low, high = subject_bootstrap(sample, draws=400)
+        plain += low <= 0 <= high
+        low, high = subject_bootstrap(sample, draws=400, expanded=True)
+        expanded += low <= 0 <= high
+    assert plain / 400 < 0.9
+    assert expanded / 400 > 0.9
+
+
+def test_rows_of_one_value_equal_the_plain_bootstrap() -> None:
+    rows = np.array([ONE_CASE_EACH[subject] for subject in sorted(ONE_CASE_EACH)])
+    result = subject_row_bootstrap(rows, lambda r: r[..., 0].mean(axis=1), seed=4)
+    assert result == pytest.approx(subject_bootstrap(ONE_CASE_EACH, seed=4))
+    assert all(map(math.isnan, subject_row_bootstrap(rows[:1], lambda r: r[..., 0].mean(axis=1))))
+    with pytest.raises(ValueError, match="shape"):
+        subject_row_bootstrap(rows[:, 0], lambda r: r.mean(axis=1))
+
+
+def test_pairs_of_values_stay_together() -> None:
+    rows = np.stack([VALUES, VALUES - 0.1], axis=1)
+    result = subject_row_bootstrap(rows, lambda r: (r[..., 0] - r[..., 1]).mean(axis=1))
+    assert result == pytest.approx((0.1, 0.1))
+
+
+def test_resamples_without_a_figure() -> None:
+    def spread(rows: np.ndarray) -> np.ndarray:
+        sd = rows[..., 0].std(axis=1)
+        return np.where(sd > 0, sd, np.nan)
+
+    # All the same subject: one resample in four of two subjects' is so, and more than one in twenty of three's.
+    assert all(map(math.isnan, subject_row_bootstrap(np.array([[0.0], [1.0], [2.0]]), spread)))
+    low, high = subject_row_bootstrap(np.arange(6.0)[:, None], spread)
+    assert 0 < low < high
+
+
+def test_two_groups_equal_scipy() -> None:
+    first, second = VALUES[:12], VALUES[12:]
+    expected = bootstrap(
+        (first, second),
+        lambda a, b, axis: a.mean(axis) - b.mean(axis),
+        n_resamples=20_000,
+        method="percentile",
+        rng=1,
+    ).confidence_interval
+    result = two_group_bootstrap(first, second, lambda a, b: a.mean(axis=1) - b.mean(axis=1), draws=20_000)
+    assert result == pytest.approx(tuple(expected), abs=3e-3)
+    assert all(map(math.isnan, two_group_bootstrap(first[:1], second, lambda a, b: a.mean(axis=1))))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurograft.imaging.cropping import Box, centred_box, crop, nonzero_box, pad_or_crop, paste
+from neurograft.imaging.cropping import Box, centred_box, crop, middle_box, nonzero_box, paste
 
 
 def test_nonzero_box_over_all_channels() -> None:
@@ -11,7 +11,8 @@ def test_nonzero_box_over_all_channels() -> None:
     data[0, 1, 2, 3] = -1
     data[1, 4, 2, 5] = 2
     assert nonzero_box(data) == Box((1, 2, 3), (5, 3, 6))
-    assert nonzero_box(data, margin=2) == Box((0, 0, 1), (6, 5, 8))
+    assert nonzero_box(data, margin=(2, 2, 2)) == Box((0, 0, 1), (6, 5, 8))
+    assert nonzero_box(data, margin=(0, 1, 0)) == Box((1, 1, 3), (5, 4, 6))
     assert nonzero_box(data[0]) == Box((1, 2, 3), (2, 3, 4))
 
 
@@ -65,9 +66,10 @@ sizes = st.tuples(*[st.integers(1, 6)] * 3)
 
 
 @given(shape=sizes, size=sizes, channels=st.integers(1, 2))
-def test_paste_undoes_pad_or_crop(shape: tuple, size: tuple, channels: int) -> None:
+def test_paste_undoes_a_crop_about_the_middle(shape: tuple, size: tuple, channels: int) -> None:
     data = np.arange(1, channels * np.prod(shape) + 1).reshape(channels, *shape)
-    changed, box = pad_or_crop(data, size, fill=-1)
+    box = middle_box(shape, size)
+    changed = crop(data, box, fill=-1)
     assert changed.shape == (channels, *size)
     back = paste(changed, box, shape)
     kept = back != 0

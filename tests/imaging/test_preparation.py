@@ -11,7 +11,13 @@ from neurograft.imaging.cropping import Box
 from neurograft.imaging.files import read_image, read_label_map, write_label_map
 from neurograft.imaging.grid import Grid
 from neurograft.imaging.labels import IGNORE, LabelTable
-from neurograft.imaging.preparation import prepare_classes, prepare_image, restore_classes, restore_probabilities
+from neurograft.imaging.preparation import (
+    cut_off_voxels,
+    prepare_classes,
+    prepare_image,
+    restore_classes,
+    restore_probabilities,
+)
 from neurograft.imaging.volume import Volume
 from neurograft.recipes.schema import PreparationConfig
 
@@ -32,7 +38,7 @@ def _grid(shape: tuple[int, ...], axes: np.ndarray, angle: float, spacing: tuple
     angle=st.floats(-60, 60),
     spacing=st.tuples(*[st.sampled_from([0.5, 1.0, 3.0])] * 3),
     orientation=st.sampled_from(["RAS", "LPS", "SAR", "PIL"]),
-    crop=st.sampled_from(["none", "nonzero"]),
+    crop=st.sampled_from([{"crop": "none"}, {"crop": "nonzero"}, {"crop": "centre", "crop_size": (7, 8, 9)}]),
     seed=st.integers(0, 1000),
 )
 def test_there_and_back_is_exact_without_resampling(shape, axes, angle, spacing, orientation, crop, seed) -> None:
@@ -41,7 +47,7 @@ def test_there_and_back_is_exact_without_resampling(shape, axes, angle, spacing,
     labels = generator.choice([0, 3, 7, 9], shape).astype(np.int32)
     # Labels lie inside the head, so that a crop to the head loses none.
     image = np.where((labels != 0) | (generator.random(shape) < 0.2), generator.normal(100, 5, shape), 0)
-    config = PreparationConfig(orientation=orientation, crop=crop)
+    config = PreparationConfig(orientation=orientation, **crop)
     prepared = prepare_image([Volume(image.astype(np.float32), grid)], config)
     classes = prepare_classes(Volume(labels, grid), TABLE, prepared)
     assert prepared.grid.orientation == orientation or abs(angle) > 30
@@ -181,3 +187,55 @@ def test_real_scan_there_and_back(tmp_path: Path, shared_data: Path, spacing) ->
     assert written.grid.same_as(image.grid)
     agreement = (written.data == labels.data)[labels.data > 0].mean()
     assert agreement == 1 if spacing is None else agreement > 0.75
+
+
+def test_a_crop_to_the_middle_cuts_pads_and_comes_back() -> None:
+    grid = _grid((10, 6, 5), AXES[1], 0, (1.0, 1.0, 1.0))
+    image = np.arange(1, 301, dtype=np.float32).reshape(grid.shape)
+    labels = np.full(grid.shape, 3, np.int32)
+    config = PreparationConfig(crop="centre", crop_size=(4, 6, 9), normalisation="none")
+    prepared = prepare_image([Volume(image, grid)], config)
+    assert prepared.data.shape == (1, 4, 6, 9)
+    # Both in-plane axes are flipped on the way to RAS; the third is padded by two on either side.
+    np.testing.assert_array_equal(prepared.data[0, :, :, 2:7], image[::-1, ::-1][3:7])
+    assert not prepared.data[0, :, :, :2].any()
+    assert not prepared.data[0, :, :, 7:].any()
+    classes = prepare_classes(Volume(labels, grid), TABLE, prepared)
+    back = restore_classes(classes, prepared)
+    assert (back[3:7] == 1).all()
+    assert back.sum() == 4 * 6 * 5
+    assert cut_off_voxels(Volume(labels, grid), TABLE, prepared) == 6 * 6 * 5
+
+
+def test_a_mask_may_say_only_what_to_cut_out() -> None:
+    grid = _grid((12, 12, 12), AXES[2], 0, (1.0, 1.0, 2.0))
+    image = np.random.default_rng(0).normal(100, 5, grid.shape).astype(np.float32)
+    region = np.zeros(grid.shape, np.int32)
+    region[4:6, 5:9, 3:8] = 1
+    region[3, 5, 3] = 1
+    config = PreparationConfig(crop="mask", crop_margin_mm=2.0, normalisation="none", orientation="RAS")
+    prepared = prepare_image([Volume(image, grid)], config, Volume(region, grid))
+    whole = prepare_image([Volume(image, grid)], PreparationConfig(normalisation="none"))
+    box = prepared.box
+    # The region with two millimetres around it, and nothing inside set to zero.
+    np.testing.assert_array_equal(
+        prepared.data[0], whole.data[0][tuple(slice(a, b) for a, b in zip(box.start, box.stop, strict=True))]
+    )
+    margins = [round(2.0 / side) for side in whole.grid.spacing_mm]
+    extent = [6 - 3, 9 - 5, 8 - 3]
+    assert sorted(prepared.data.shape[1:]) == sorted(
+        size + 2 * margin for size, margin in zip(extent, [2, 2, 1], strict=True)
+    )
+    assert sorted(margins) == [1, 2, 2]
+
+
+def test_a_crop_to_the_mask_needs_one() -> None:
+    grid = _grid((4, 4, 4), AXES[0], 0, (1.0, 1.0, 1.0))
+    with pytest.raises(InputError, match="crop is mask"):
+        prepare_image([Volume(np.ones(grid.shape, np.float32), grid)], PreparationConfig(crop="mask"))
+
+
+def test_the_size_of_a_crop_belongs_to_the_crop_about_the_middle() -> None:
+    for wrong in ({"crop": "centre"}, {"crop_size": (4, 4, 4)}, {"crop": "nonzero", "crop_size": (4, 4, 4)}):
+        with pytest.raises(ValueError, match="crop_size"):
+            PreparationConfig(**wrong)

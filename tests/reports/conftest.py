@@ -7,7 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from neurograft.evaluation.agreement.row import agreement_row
+from neurograft.evaluation.policies import Policies
+from neurograft.evaluation.summary import summarise
 from neurograft.reports.comparison import ComparisonReport, SliceExample
+from neurograft.reports.evaluation import EvaluationReport
+from neurograft.reports.methods import MethodsReport
 
 LEVELS = {"none": 0.05, "scratch": 0.71, "freeze": 0.74, "decay": 0.78, "full": 0.77, "first_layers": 0.69}
 
@@ -131,5 +136,155 @@ def make_report() -> Callable[..., ComparisonReport]:
             "biomarkers": made_biomarkers(strategies),
         }
         return ComparisonReport(**{**content, **fields})
+
+    return make
+
+
+FAILURES = {0: "prediction-missing", 1: "prediction-empty", 2: "both-empty", 3: "reference-empty"}
+
+
+def made_cases(labels: tuple[str, ...], cases: int, failures: bool) -> pd.DataFrame:
+    """A row per case and label; two cases of every third subject. With failures, the first cases fail."""
+    generator = np.random.default_rng(11)
+    rows = []
+    for case in range(cases):
+        skill = generator.normal(0, 0.03)
+        for place, label in enumerate(labels):
+            dice = float(np.clip(0.88 - 0.02 * place + skill + generator.normal(0, 0.025), 0, 0.98))
+            reference = float(400 * (place + 1) * generator.uniform(0.7, 1.3))
+            status = FAILURES.get(case, "ok") if failures and (case == 0 or place == 0) else "ok"
+            row = {"case": f"sub-{case * 2 // 3:03d}_run-{case}", "subject": f"sub-{case * 2 // 3:03d}", "label": label,
+                   "kind": "label", "status": status, "dice": dice, "iou": dice / (2 - dice),
+                   "reference_mm3": reference, "prediction_mm3": reference * generator.uniform(0.85, 1.1)}  # fmt: skip
+            for definition in ("voxel", "element"):
+                row |= {f"hd95_max_{definition}_mm": 12 * (1 - dice) + generator.exponential(0.4),
+                        f"hd95_pooled_{definition}_mm": 11 * (1 - dice), f"assd_pooled_{definition}_mm": 4 * (1 - dice),
+                        f"surface_dice_{definition}": min(1.0, dice + 0.06)}  # fmt: skip
+            distances = [name for name in row if name.endswith("_mm")]
+            if status != "ok":
+                row |= dict.fromkeys(distances, np.nan) | {"dice": 0.0, "iou": 0.0}
+            if status == "both-empty":
+                row |= {"dice": np.nan, "iou": np.nan, "reference_mm3": 0.0, "prediction_mm3": 0.0}
+            if status == "prediction-missing":
+                row["prediction_mm3"] = np.nan
+            row["volume_difference_mm3"] = row["prediction_mm3"] - row["reference_mm3"]
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def with_means(per_case: pd.DataFrame) -> pd.DataFrame:
+    """The same rows and, where there are several labels, one more for each case: the mean over them."""
+    if per_case["label"].nunique() == 1:
+        return per_case
+    shares = ["dice", "iou", "surface_dice_voxel", "surface_dice_element"]
+    means = per_case.groupby(["case", "subject"], sort=False)[shares].mean().reset_index()
+    return pd.concat([per_case, means.assign(label="mean over labels", kind="mean", status="ok")], ignore_index=True)
+
+
+def made_paired(per_case: pd.DataFrame) -> pd.DataFrame:
+    volumes = per_case[per_case["kind"] == "label"].rename(
+        columns={"reference_mm3": "reference", "prediction_mm3": "prediction"}
+    )
+    columns = ["case", "subject", "label", "quantity", "unit", "reference", "prediction"]
+    return volumes.assign(quantity="volume", unit="mm3")[columns]
+
+
+def made_agreement(paired: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            agreement_row(
+                str(quantity), str(label), rows["prediction"], rows["reference"], rows["subject"].tolist()
+            )
+            for (quantity, label), rows in paired.groupby(["quantity", "label"], sort=False)
+        ]
+    )  # fmt: skip
+
+
+@pytest.fixture
+def make_evaluation() -> Callable[..., EvaluationReport]:
+    """Make a report; keywords replace fields, ``labels``, ``cases`` and ``failures`` its size."""
+
+    def make(
+        labels: tuple[str, ...] = ("LC", "SN"), cases: int = 12, failures: bool = False, **fields: Any
+    ) -> EvaluationReport:
+        per_case = with_means(made_cases(labels, cases, failures))
+        paired = made_paired(per_case)
+        content: dict[str, Any] = {
+            "title": "Locus coeruleus and substantia nigra against manual masks",
+            "subtitle": "predictions/ against reference/",
+            "per_case": per_case,
+            "summary": summarise(per_case, Policies(missing="score-zero"), draws=200),
+            "paired": paired,
+            "agreement": made_agreement(paired),
+            "examples": (made_example("Worst case", "", 4, 0.52),),
+            "facts": {"Paired": "by BIDS entities", "Command": "neurograft evaluate", "Versions": "numpy 2"},
+        }
+        return EvaluationReport(**{**content, **fields})
+
+    return make
+
+
+def made_method_scores(
+    methods: tuple[str, ...], labels: tuple[str, ...], measures: tuple[str, ...], subjects: int
+) -> pd.DataFrame:
+    """Two cases of each subject, the same in every method; later methods are a little better."""
+    generator = np.random.default_rng(13)
+    rows = []
+    for measure in measures:
+        for label in labels:
+            ease = generator.normal(0, 0.05, subjects)
+            for place, method in enumerate(methods):
+                for subject in range(subjects):
+                    for case in range(2):
+                        share = 0.75 + 0.03 * place + ease[subject] + generator.normal(0, 0.02)
+                        value = share if "dice" in measure else 12 * (1 - share)
+                        rows.append(
+                            (method, f"sub-{subject:02d}", f"sub-{subject:02d}_run-{case}", label, measure, value)
+                        )
+    return pd.DataFrame(rows, columns=["method", "subject", "case", "label", "measure", "value"])
+
+
+def made_method_comparison(scores: pd.DataFrame) -> pd.DataFrame:
+    """Every method against the first, with figures that need not be right."""
+    rows = []
+    first, *others = dict.fromkeys(scores["method"])
+    for (measure, label), group in scores.groupby(["measure", "label"], sort=False):
+        means = group.groupby("method")["value"].mean()
+        for second in others:
+            difference = means[first] - means[second]
+            rows.append(
+                {
+                    "measure": measure, "label": label, "first": first, "second": second,
+                    "n_subjects": group["subject"].nunique(), "mean_first": means[first],
+                    "mean_second": means[second], "difference": difference, "low": difference - 0.02,
+                    "high": difference + 0.02, "p_t": 0.0001, "p_wilcoxon": 0.02, "wilcoxon_variant": "exact",
+                    "p_sign_flip": 0.01, "p_corrected": 0.03, "correction": "holm", "family_size": 2, "d_z": -0.8,
+                    "mixed_difference": np.nan, "mixed_low": np.nan, "mixed_high": np.nan, "mixed_p": np.nan,
+                    "smallest_detectable_difference": 0.02,
+                    "verdict": f"{measure} of {label}: {second} differs from {first} by {-difference:.3f}.",
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def make_methods() -> Callable[..., MethodsReport]:
+    """Make a report; keywords replace fields, ``methods``, ``labels``, ``measures`` and ``subjects`` its size."""
+
+    def make(
+        methods: tuple[str, ...] = ("scratch", "freeze", "full"),
+        labels: tuple[str, ...] = ("LC",),
+        measures: tuple[str, ...] = ("dice", "hd95_max_voxel_mm"),
+        subjects: int = 12,
+        **fields: Any,
+    ) -> MethodsReport:
+        scores = made_method_scores(methods, labels, measures, subjects)
+        content: dict[str, Any] = {
+            "title": "Three ways to adapt",
+            "scores": scores,
+            "comparison": made_method_comparison(scores),
+            "facts": {"Command": "neurograft compare"},
+        }
+        return MethodsReport(**{**content, **fields})
 
     return make

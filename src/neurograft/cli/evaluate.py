@@ -1,81 +1,165 @@
 """``neurograft evaluate``: predictions against reference label maps."""
 
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from neurograft.cli.options import BidsOption, JsonOption, OutOption, OverwriteOption, SubjectsOption, WhereOption
+
+if TYPE_CHECKING:
+    from neurograft.scoring.run import Evaluation
 
 
 def evaluate(
     reference: Annotated[Path, typer.Option(help="A cohort or a folder of label maps.", show_default=False)],
     prediction: Annotated[Path, typer.Option(help="A folder of label maps.", show_default=False)],
     out: OutOption,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Score this label only; may be repeated.", show_default=False),
+    ] = None,
+    rater: Annotated[
+        list[str] | None,
+        typer.Option(help="Another rater's label maps, as NAME=DIR; may be repeated.", show_default=False),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the images, where the reference is no cohort.", show_default=False),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(help="Label that is the reference region of contrast ratios.", show_default=False),
+    ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(help="Score labels as one too, as NAME=LABEL,LABEL; may be repeated.", show_default=False),
+    ] = None,
+    lesion: Annotated[
+        list[str] | None,
+        typer.Option(help="Label whose components are lesions to be found; may be repeated.", show_default=False),
+    ] = None,
+    lesion_matching: Annotated[
+        str, typer.Option(help="Which lesions belong together: any-overlap, total-overlap or one-to-one.")
+    ] = "any-overlap",
+    surfaces: Annotated[str, typer.Option(help="Surface distances: voxel, element, both or none.")] = "both",
+    tolerance: Annotated[float, typer.Option(min=0, help="Tolerance of the surface Dice in mm.")] = 1.0,
+    slices: Annotated[bool, typer.Option("--slices", help="Score axial slices too.")] = False,
+    biomarkers: Annotated[bool, typer.Option(help="Measure intensities and contrast in the images.")] = True,
     missing: Annotated[
-        str, typer.Option(help="A missing prediction is an error, or scores zero: error or score-zero.")
+        str, typer.Option(help="A missing prediction is an error, or a failure in the means: error or score-zero.")
     ] = "error",
+    extra: Annotated[
+        str, typer.Option(help="A prediction without a reference is told, or an error: report or error.")
+    ] = "report",
     empty: Annotated[str, typer.Option(help="A label absent from both sides: skip or perfect.")] = "skip",
+    distance: Annotated[
+        str, typer.Option(help="Distances of a label absent from one side: leave-out or diagonal.")
+    ] = "leave-out",
+    grids: Annotated[str, typer.Option(help="A prediction on another grid: refuse or resample.")] = "refuse",
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 takes as many as serve.")] = 0,
     subjects: SubjectsOption = None,
     where: WhereOption = None,
     bids: BidsOption = None,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Score predictions: Dice and volume, per case and label, with means and intervals."""
-    from typing import cast, get_args
+    """Score predictions: overlap, surfaces, lesions, biomarkers and agreement, with tables and a page."""
+    from neurograft.cli.display import progress_bar, show_json
+    from neurograft.cli.options import Selection, chosen, read_pairs
+    from neurograft.evaluation.lesions.matching import MatchPolicy
+    from neurograft.evaluation.policies import Policies
+    from neurograft.outputs import check_free, staged_directory
+    from neurograft.reports.evaluation_page import write_evaluation_page
+    from neurograft.reports.evaluation_report import evaluation_report
+    from neurograft.scoring.files import evaluation_summary, write_evaluation
+    from neurograft.scoring.options import BOTH_SURFACES, ScoringOptions
+    from neurograft.scoring.run import score_files
 
-    from neurograft.cli.display import progress_bar, show_json, show_table
-    from neurograft.cli.options import Selection
-    from neurograft.errors import InputError
-    from neurograft.evaluation.overlap import EmptyPolicy
-    from neurograft.outputs import check_free, staged_directory, write_json, write_table
-    from neurograft.studies.scoring import MissingPolicy, score_files
-
-    for name, value, allowed in (
-        ("--missing", missing, get_args(MissingPolicy)),
-        ("--empty", empty, get_args(EmptyPolicy)),
-    ):
-        if value not in allowed:
-            raise InputError(f"{name} {value!r} is unknown", f"Choose one of {', '.join(allowed)}")
+    definitions = {"both": BOTH_SURFACES, "none": (), "voxel": BOTH_SURFACES[:1], "element": BOTH_SURFACES[1:]}
+    policies = Policies(
+        chosen("--empty", empty, Policies, "empty"),
+        chosen("--distance", distance, Policies, "distance"),
+        chosen("--missing", missing, Policies, "missing"),
+        chosen("--extra", extra, Policies, "extra"),
+        chosen("--grids", grids, Policies, "grids"),
+    )
+    options = ScoringOptions(
+        policies,
+        surfaces=definitions[chosen("--surfaces", surfaces, definitions)],
+        tolerance_mm=tolerance,
+        groups={
+            name: tuple(member.strip() for member in members.split(","))
+            for name, members in read_pairs(group, "--group", "NAME=LABEL,LABEL").items()
+        },
+        slices=slices,
+        lesions=tuple(lesion or ()),
+        lesion_matching=chosen("--lesion-matching", lesion_matching, MatchPolicy),
+        biomarkers=biomarkers,
+        reference_region=region,
+        labels=tuple(label or ()),
+        workers=jobs,
+    )
+    raters = {name: Path(folder) for name, folder in read_pairs(rater, "--rater", "NAME=DIR").items()}
     selection = Selection(subjects, where, bids)
     against = selection.open(reference) if selection else reference
-    identity = {"reference": str(reference), "prediction": str(prediction), "missing": missing, "empty": empty}
+    identity = {"reference": str(reference), "prediction": str(prediction), "policies": policies.to_dict()}
     check_free(out, overwrite)
     with progress_bar("Scoring") as progress:
-        scores = score_files(
-            against, prediction, missing=cast(MissingPolicy, missing), empty=cast(EmptyPolicy, empty), progress=progress
-        )
+        evaluation = score_files(against, prediction, options=options, raters=raters, images=images, progress=progress)
     with staged_directory(out, identity, overwrite) as folder:
-        write_table(folder / "per_case.tsv", scores.cases)
-        write_table(folder / "summary.tsv", scores.summary)
-        write_json(
-            folder / "summary.json", {"pairing": scores.pairing.how, "labels": scores.summary.to_dict("records")}
-        )
+        write_evaluation(evaluation, folder)
+        subtitle = f"{prediction} against {reference}"
+        report = evaluation_report(evaluation, "How good are these segmentations?", subtitle, {})
+        write_evaluation_page(report, folder / "evaluation.html")
     if json:
-        show_json({"out": str(out), "pairing": scores.pairing.how, "labels": scores.summary.to_dict("records")})
-        return
-    rows = [
-        (
-            row["label"],
-            f"{row['dice_mean']:.3f} ± {row['dice_sd']:.3f}",
-            f"{row['dice_low']:.3f} to {row['dice_high']:.3f}",
-            int(row["n"]),
-            int(row["n_subjects"]),
-            int(row["n_missing"]),
-            row["volume_difference_mm3_mean"],
-            row["policy"],
+        show_json({"out": str(out), **evaluation_summary(evaluation).model_dump()})
+    else:
+        _show(evaluation, out)
+
+
+def _show(evaluation: "Evaluation", out: Path) -> None:
+    """The Dice, a distance and the volume of every label in the terminal."""
+    from neurograft.cli.display import show_table
+
+    summary = evaluation.tables.summary
+    distance = next(
+        (name for name in ("hd95_max_voxel_mm", "hd95_max_element_mm") if name in set(summary["measure"])), ""
+    )
+    rows = []
+    for label, figures in summary.groupby("label", sort=False):
+        by_measure = {str(row["measure"]): row for row in figures.to_dict("records")}
+        dice = by_measure["dice"]
+        rows.append(
+            (
+                label,
+                f"{dice['mean']:.3f} ± {dice['sd']:.3f}",
+                f"{dice['low']:.3f} to {dice['high']:.3f}",
+                f"{dice['min']:.3f}",
+                dice["n"],
+                dice["n_subjects"],
+                _figure(by_measure, distance),
+                _figure(by_measure, "volume_difference_mm3"),
+            )
         )
-        for _, row in scores.summary.iterrows()
-    ]
     columns = (
         "label",
         "Dice, mean ± SD",
         "95 % interval",
+        "worst",
         "n",
         "subjects",
-        "missing",
+        f"{distance or 'distance'}",
         "volume difference, mm³",
-        "policy",
     )
-    show_table(f"Paired {scores.pairing.how}", columns, rows)
+    show_table(f"Paired {evaluation.pairing.how}", columns, rows)
+    typer.echo(f"Policies: {evaluation.options.policies.words()}")
+    for sentence in evaluation.tables.swaps:
+        typer.echo(f"Sides: {sentence}")
+    typer.echo(f"Page: {out / 'evaluation.html'}")
+
+
+def _figure(by_measure: dict[str, dict[Hashable, Any]], measure: str) -> str:
+    row = by_measure.get(measure)
+    return "-" if row is None else f"{row['mean']:.2f} (n = {row['n']})"

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from neurograft.cli import adapt, data, demo, evaluate, model, predict, train
+from neurograft.cli import adapt, compare, data, demo, evaluate, model, predict, train
 from neurograft.errors import InputError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("train")(train.train)
 app.command("adapt")(adapt.adapt)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.add_typer(model.app, name="model")
 
 

@@ -1,9 +1,9 @@
 """Options that several commands share, and how their text is read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_type_hints
 
 import typer
 
@@ -78,6 +78,28 @@ class Selection:
             if not cohort.cases:
                 raise InputError(f"no case has {text}", "Check the value", cohort.source)
         return cohort
+
+
+def chosen(option: str, value: str, choices: Any, field: str | None = None) -> Any:
+    """The value of an option that has a few allowed ones.
+
+    Args:
+        option: its name, for the message.
+        value: what the user wrote.
+        choices: a ``Literal``, a dataclass with a field of such a type, or a mapping whose keys are allowed.
+        field: of the dataclass.
+
+    Raises:
+        InputError: another value.
+    """
+    allowed = (
+        tuple(choices)
+        if isinstance(choices, Mapping)
+        else get_args(get_type_hints(choices)[field] if field else choices)
+    )
+    if value not in allowed:
+        raise InputError(f"{option} {value!r} is unknown", f"Choose one of {', '.join(allowed)}")
+    return value
 
 
 def read_subjects(file: Path) -> list[str]:

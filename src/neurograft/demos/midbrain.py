@@ -8,7 +8,7 @@ import pandas as pd
 
 from neurograft.cohorts import Cohort, open_cohort
 from neurograft.demos.experiment import Experiment
-from neurograft.evaluation.contrast import contrast_ratio
+from neurograft.evaluation.biomarkers.contrast import contrast_ratio
 from neurograft.imaging.files import read_image, read_label_map
 from neurograft.inference.files import mask_path
 from neurograft.phantoms.midbrain import make_midbrain_cohort

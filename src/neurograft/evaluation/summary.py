@@ -1,71 +1,89 @@
-"""From a row per case and label to a row per label: means, spread, intervals, and what is behind them."""
+"""From a row a case and label to a row a label and measure: mean, spread, interval, and what is behind them."""
 
 import numpy as np
 import pandas as pd
 
-from neurograft.evaluation.intervals import subject_bootstrap
-from neurograft.evaluation.overlap import EmptyPolicy
+from neurograft.evaluation.mean_intervals import mean_intervals
+from neurograft.evaluation.measures import measures_in
+from neurograft.evaluation.policies import Policies
 
-EMPTY_POLICY_TEXT: dict[EmptyPolicy, str] = {
-    "skip": "label absent from both: left out",
-    "perfect": "label absent from both: Dice 1",
+SUMMARY_MEANINGS: dict[str, str] = {
+    "label": "label, group of labels, or kind of mean over labels",
+    "kind": "label, group, or mean (over the labels of each case)",
+    "measure": "column of per_case.tsv",
+    "unit": "of the measure",
+    "n": "cases in the mean",
+    "n_subjects": "their subjects",
+    "mean": "over cases",
+    "sd": "over cases, n - 1 in the denominator",
+    "low": "lower end of the interval of the mean, resampling subjects",
+    "high": "upper end",
+    "median": "over cases",
+    "min": "smallest",
+    "max": "largest",
+    "n_left_out": "cases in which the measure is undefined",
+    "n_missing": "cases without a prediction",
+    "n_both_empty": "cases in which reference and prediction lack the label",
+    "n_reference_empty": "cases in which only the reference lacks it",
+    "n_prediction_empty": "cases in which only the prediction lacks it",
+    "policy": "what these count as",
 }
-ONE_EMPTY_TEXT = "absent from one: Dice 0"
-MISSING_TEXT = "prediction missing: Dice 0"
+"""Columns of ``summary.tsv`` and their meaning."""
 
 
 def summarise(
-    scores: pd.DataFrame, empty: EmptyPolicy = "skip", level: float = 0.95, draws: int = 10_000, seed: int = 0
+    per_case: pd.DataFrame,
+    policies: Policies,
+    level: float = 0.95,
+    draws: int = 10_000,
+    seed: int = 0,
 ) -> pd.DataFrame:
-    """Summarise scores per label, in the order in which labels first appear.
-
-    A missing prediction counts as Dice 0; a case that is empty on both sides counts as the policy
-    says. Volume differences are over the cases that have a prediction.
+    """Summarise every measure of every label, in the order in which labels first appear.
 
     Args:
-        scores: rows with the columns ``case``, ``subject``, ``label``, ``dice``, ``reference_mm3``,
-            ``prediction_mm3``, ``volume_difference_mm3`` and ``status``.
-        empty: the policy for a label absent from both, applied here whatever the rows were made with.
-        level: coverage of the interval of the mean Dice.
+        per_case: rows with the columns ``case``, ``subject``, ``label``, ``kind``, ``status`` and any
+            measures of `neurograft.evaluation.measures.MEASURES`; NaN where one is undefined.
+        policies: by which the rows were made; their words stand in every row.
+        level: coverage of the intervals.
         draws: bootstrap resamples, over subjects.
         seed: of the bootstrap.
 
     Returns:
-        One row a label: ``label``, ``n`` (cases in the mean), ``n_subjects`` (theirs), ``dice_mean``,
-        ``dice_sd`` (n - 1 in the denominator), ``dice_low``, ``dice_high``, ``dice_min``,
-        ``volume_difference_mm3_mean``, ``volume_difference_mm3_sd``, ``n_missing``, ``n_both_empty``,
-        ``n_reference_empty``, ``n_prediction_empty`` and ``policy`` in words.
+        One row a label and measure with the columns of `SUMMARY_MEANINGS`. A measure that no case
+        of a label can have, such as the volume of a mean over labels, has no row.
     """
-    by_label = scores.groupby("label", sort=False)
-    return pd.DataFrame([_summary_row(str(label), rows, empty, level, draws, seed) for label, rows in by_label])
-
-
-def _summary_row(
-    label: str, rows: pd.DataFrame, empty: EmptyPolicy, level: float, draws: int, seed: int
-) -> dict[str, str | int | float]:
-    both_empty = rows["status"] == "both-empty"
-    dice = rows["dice"].where(~both_empty, np.nan if empty == "skip" else 1.0)
-    counted = dice.notna()
-    by_subject: dict[str, list[float]] = {}
-    for subject, value in zip(rows.loc[counted, "subject"], dice[counted], strict=True):
-        by_subject.setdefault(str(subject), []).append(float(value))
-    low, high = subject_bootstrap(by_subject, level=level, draws=draws, seed=seed)
-    difference = rows["volume_difference_mm3"]
-    count = rows["status"].value_counts()
-    return {
-        "label": label,
-        "n": int(counted.sum()),
-        "n_subjects": len(by_subject),
-        "dice_mean": float(dice.mean()),
-        "dice_sd": float(dice.std()),
-        "dice_low": low,
-        "dice_high": high,
-        "dice_min": float(dice.min()),
-        "volume_difference_mm3_mean": float(difference.mean()),
-        "volume_difference_mm3_sd": float(difference.std()),
-        "n_missing": int(count.get("prediction-missing", 0)),
-        "n_both_empty": int(count.get("both-empty", 0)),
-        "n_reference_empty": int(count.get("reference-empty", 0)),
-        "n_prediction_empty": int(count.get("prediction-empty", 0)),
-        "policy": "; ".join((EMPTY_POLICY_TEXT[empty], ONE_EMPTY_TEXT, MISSING_TEXT)),
-    }
+    measures = measures_in(per_case.columns)
+    names = [measure.name for measure in measures]
+    rows = []
+    for (label, kind), cases in per_case.groupby(["label", "kind"], sort=False):
+        values = cases[names].to_numpy(float)
+        low, high = mean_intervals(values, cases["subject"].astype(str).tolist(), level, draws, seed)
+        count = cases["status"].value_counts()
+        for column, measure in enumerate(measures):
+            defined = values[np.isfinite(values[:, column]), column]
+            if not defined.size and kind != "label":
+                continue
+            rows.append(
+                {
+                    "label": label,
+                    "kind": kind,
+                    "measure": measure.name,
+                    "unit": measure.unit,
+                    "n": defined.size,
+                    "n_subjects": cases.loc[np.isfinite(values[:, column]), "subject"].nunique(),
+                    "mean": defined.mean() if defined.size else np.nan,
+                    "sd": defined.std(ddof=1) if defined.size > 1 else np.nan,
+                    "low": low[column],
+                    "high": high[column],
+                    "median": np.median(defined) if defined.size else np.nan,
+                    "min": defined.min() if defined.size else np.nan,
+                    "max": defined.max() if defined.size else np.nan,
+                    "n_left_out": len(cases) - defined.size,
+                    "n_missing": int(count.get("prediction-missing", 0)),
+                    "n_both_empty": int(count.get("both-empty", 0)),
+                    "n_reference_empty": int(count.get("reference-empty", 0)),
+                    "n_prediction_empty": int(count.get("prediction-empty", 0)),
+                    "policy": policies.words(),
+                }
+            )
+    return pd.DataFrame(rows, columns=list(SUMMARY_MEANINGS))

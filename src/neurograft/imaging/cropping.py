@@ -36,12 +36,12 @@ class Box:
         return shift
 
 
-def nonzero_box(data: np.ndarray, margin: int = 0) -> Box:
+def nonzero_box(data: np.ndarray, margin: Shape = (0, 0, 0)) -> Box:
     """The smallest box that holds every voxel other than zero, in any channel.
 
     Args:
         data: array (..., D, H, W).
-        margin: voxels added on each side, as far as the volume reaches.
+        margin: voxels added on each side of each axis, as far as the volume reaches.
 
     Returns:
         The box; the whole volume where all voxels are zero.
@@ -52,8 +52,8 @@ def nonzero_box(data: np.ndarray, margin: int = 0) -> Box:
         used = np.flatnonzero(occupied.any(tuple(other for other in range(3) if other != axis)))
         if not used.size:
             return Box.whole(occupied.shape)
-        starts.append(max(int(used[0]) - margin, 0))
-        stops.append(min(int(used[-1]) + 1 + margin, occupied.shape[axis]))
+        starts.append(max(int(used[0]) - margin[axis], 0))
+        stops.append(min(int(used[-1]) + 1 + margin[axis], occupied.shape[axis]))
     return Box((starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2]))
 
 
@@ -91,20 +91,14 @@ def crop(data: np.ndarray, box: Box, fill: float = 0) -> np.ndarray:
     return cut
 
 
-def pad_or_crop(data: np.ndarray, size: Shape, fill: float = 0) -> tuple[np.ndarray, Box]:
-    """Bring an array (..., D, H, W) to a size about its centre.
-
-    Returns:
-        The array (..., *size), and the box of the original which it shows, for `paste`.
-    """
-    shape: Shape = (data.shape[-3], data.shape[-2], data.shape[-1])
-    middle = ((shape[0] - 1) / 2, (shape[1] - 1) / 2, (shape[2] - 1) / 2)
-    box = centred_box(shape, middle, size)
-    return crop(data, box, fill), box
+def middle_box(shape: Shape, size: Shape) -> Box:
+    """The box of a given size about the middle of a volume; beyond it where the volume is smaller."""
+    first, second, third = ((extent - 1) / 2 for extent in shape)
+    return centred_box(shape, (first, second, third), size)
 
 
 def paste(data: np.ndarray, box: Box, shape: Shape, fill: float = 0) -> np.ndarray:
-    """Put what was cut out back into a volume: the inverse of `crop` and `pad_or_crop`.
+    """Put what was cut out back into a volume: the inverse of `crop`.
 
     Args:
         data: array (..., *box.size).

@@ -1,12 +1,13 @@
 """From a subject's files to the array that a network sees, and from its answer back to the file's grid."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from neurograft.errors import InputError
-from neurograft.imaging.cropping import Box, crop, nonzero_box, paste
+from neurograft.imaging.cropping import Box, crop, middle_box, nonzero_box, paste
 from neurograft.imaging.grid import Grid
 from neurograft.imaging.labels import LabelTable
 from neurograft.imaging.normalisation import percentile_minmax, zscore
@@ -49,7 +50,7 @@ def prepare_image(volumes: Sequence[Volume], config: PreparationConfig, mask: Vo
     """Turn, resample, mask, crop and normalise the channels of an image.
 
     With a mask, voxels outside it become zero before the crop to non-zero voxels is found and
-    before intensities are normalised.
+    before intensities are normalised; under ``crop: mask`` it only says what to cut out.
 
     Args:
         volumes: one per channel, all on one grid.
@@ -57,11 +58,17 @@ def prepare_image(volumes: Sequence[Volume], config: PreparationConfig, mask: Vo
         mask: non-zero where voxels count, on the same grid.
 
     Raises:
-        InputError: channels or mask on different grids, voxels that are NaN or infinite, or an
-            empty mask.
+        InputError: channels or mask on different grids, voxels that are NaN or infinite, an
+            empty mask, or none under ``crop: mask``.
     """
     if not volumes:
         raise ValueError("an image needs at least one channel")
+    if config.crop == "mask" and mask is None:
+        raise InputError(
+            "preparation.crop is mask, and this case has none",
+            "Name its region of interest in the column mask of a cohort table",
+            volumes[0].path,
+        )
     source_grid = volumes[0].grid
     for volume in volumes:
         _require_grid(volume, source_grid, "channel")
@@ -76,6 +83,7 @@ def prepare_image(volumes: Sequence[Volume], config: PreparationConfig, mask: Vo
         full_grid = spaced_grid(oriented_grid, spacing)
         channels = [Volume(channel, oriented_grid, volumes[0].path) for channel in data]
         data = np.stack([_resample(channel, spacing, config.interpolation) for channel in channels])
+    box = Box.whole(full_grid.shape)
     if mask is not None:
         _require_grid(mask, source_grid, "mask")
         if not mask.data.any():
@@ -83,8 +91,14 @@ def prepare_image(volumes: Sequence[Volume], config: PreparationConfig, mask: Vo
         inside = restore_orientation(mask.data != 0, source_grid, oriented_grid)
         if full_grid is not oriented_grid:
             inside = resample_to_grid(Volume(inside, oriented_grid), full_grid, "nearest").data
-        data = data * inside
-    box = nonzero_box(data) if config.crop == "nonzero" else Box.whole(full_grid.shape)
+        if config.crop == "mask":
+            box = _box_around(inside, full_grid, config.crop_margin_mm)
+        else:
+            data = data * inside
+    if config.crop == "nonzero":
+        box = _box_around(data, full_grid, config.crop_margin_mm)
+    elif config.crop_size is not None:
+        box = middle_box(full_grid.shape, config.crop_size)
     data = _normalise(crop(data, box), config)
     return PreparedImage(data, full_grid.derived(box.size, box.to_volume()), source_grid, oriented_grid, full_grid, box)
 
@@ -103,11 +117,27 @@ def prepare_classes(volume: Volume, table: LabelTable, prepared: PreparedImage) 
     Raises:
         InputError: the label map lies on another grid than the image.
     """
+    return crop(_classes_before_crop(volume, table, prepared), prepared.box)
+
+
+def cut_off_voxels(volume: Volume, table: LabelTable, prepared: PreparedImage) -> int:
+    """How many voxels of a label the crop of a prepared image leaves out, counted before the crop.
+
+    Args:
+        volume: label map on the grid of the image's files.
+        table: which values are labels.
+        prepared: the image.
+    """
+    whole = _classes_before_crop(volume, table, prepared) > 0
+    return int(whole.sum()) - int(crop(whole, prepared.box).sum())
+
+
+def _classes_before_crop(volume: Volume, table: LabelTable, prepared: PreparedImage) -> np.ndarray:
     _require_grid(volume, prepared.source_grid, "label map")
     classes = restore_orientation(table.to_classes(volume.data), prepared.source_grid, prepared.oriented_grid)
     if prepared.is_resampled:
         classes = resample_to_grid(Volume(classes, prepared.oriented_grid), prepared.full_grid, "nearest").data
-    return crop(classes, prepared.box)
+    return classes
 
 
 def restore_classes(classes: np.ndarray, prepared: PreparedImage) -> np.ndarray:
@@ -162,6 +192,11 @@ def _resample(channel: Volume, spacing_mm: tuple[float, float, float], interpola
         occupied = Volume((channel.data != 0).astype(np.float32), channel.grid)
         moved = moved * (resample_to_spacing(occupied, spacing_mm, "linear").data > 0)
     return moved
+
+
+def _box_around(data: np.ndarray, grid: Grid, margin_mm: float) -> Box:
+    first, second, third = (math.ceil(margin_mm / side) for side in grid.spacing_mm)
+    return nonzero_box(data, (first, second, third))
 
 
 def _normalise(image: np.ndarray, config: PreparationConfig) -> np.ndarray:

@@ -34,6 +34,21 @@ def split_side(name: str) -> tuple[str, Side | None]:
     return " ".join("*" if token in _SIDES else token for token in tokens), sides.pop()
 
 
+def without_side(name: str) -> str:
+    """A structure's name without its side, otherwise as it was written.
+
+    Example:
+        >>> without_side("Left-Hippocampus"), without_side("thalamus_rh"), without_side("Brain Stem")
+        ('Hippocampus', 'thalamus', 'Brain Stem')
+    """
+    kept, end = [], 0
+    for token in _TOKEN.finditer(name):
+        if token.group().lower() in _SIDES:
+            kept.append(name[end : token.start()])
+            end = token.end()
+    return re.sub(r"([-_. ])[-_. ]+", r"\1", "".join([*kept, name[end:]])).strip("-_. ") or name
+
+
 def pair_sides(names: Sequence[str]) -> tuple[list[tuple[int, int]], list[str]]:
     """Match names that differ only in their side.
 

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 import neurograft
 from neurograft.cohorts import Case, Cohort, CohortFingerprint, fingerprint_image, shared_with, subject_hash
 from neurograft.errors import InputError
+from neurograft.evaluation.biomarkers.structures import measure_structures
 from neurograft.imaging.files import read_image, read_label_map, write_image, write_label_map
+from neurograft.imaging.volume import Volume
 from neurograft.inference.files import mask_path, probability_path, write_descriptions
 from neurograft.inference.segmenting import Segmenter
 from neurograft.models import Bundle
@@ -57,7 +60,8 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
 
     Returns:
         A row a case and label: case, subject, session, label, index, voxels, volume_mm3, mask,
-        seen_in_training. The same is written as ``volumes.tsv``.
+        seen_in_training. The same is written as ``volumes.tsv``; intensities, and contrast ratios
+        where the scans have a reference region, as ``biomarkers.tsv``.
 
     Raises:
         InputError: models that do not agree, scans that do not suit them, unreadable files.
@@ -83,11 +87,14 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
         CohortFingerprint.from_dict(entry) for bundle in request.bundles for entry in bundle.info.training_subjects
     ]
     rows: list[dict[str, Any]] = []
+    biomarkers: list[dict[str, Any]] = []
     with staged_directory(request.out, _identity(request), request.overwrite) as folder:
         write_descriptions(folder, scans, segmenter.labels)
         for number, case in enumerate(scans.cases, start=1):
             try:
-                rows += _predict_case(case, request, segmenter, known, folder)
+                volumes, measured = _predict_case(case, request, segmenter, known, folder)
+                rows += volumes
+                biomarkers += measured
             except InputError:
                 # The mend may be another list of scans, which must not find this attempt in its way.
                 if not any(folder.rglob("*_dseg.nii.gz")):
@@ -97,6 +104,7 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
                 progress(number, len(scans.cases))
         frame = pd.DataFrame(rows)
         write_table(folder / "volumes.tsv", frame)
+        write_table(folder / "biomarkers.tsv", pd.DataFrame(biomarkers))
         models = [{"name": b.info.name, "weights_sha256": b.info.weights_sha256} for b in request.bundles]
         write_json(
             folder / "prediction.json",
@@ -107,7 +115,8 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
 
 def _predict_case(
     case: Case, request: PredictionRequest, segmenter: Segmenter, known: list[CohortFingerprint], folder: Path
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Segment a case, write its mask, and give its rows of volumes and of biomarkers."""
     names = list(segmenter.channels if set(segmenter.channels) <= set(case.images) else case.images)
     volumes = [read_image(case.images[name]) for name in names]
     grid = volumes[0].grid
@@ -131,11 +140,10 @@ def _predict_case(
     seen = any(shared_with(own, cohort) for cohort in known)
     if seen:
         logger.warning("%s was among the training subjects: a score on it says nothing about new scans", case.id)
-    return [
+    whose = {"case": case.id, "subject": case.subject, "session": case.session}
+    rows = [
         {
-            "case": case.id,
-            "subject": case.subject,
-            "session": case.session,
+            **whose,
             "label": label.name,
             "index": label.values[0],
             "voxels": (count := int(np.count_nonzero(values == label.values[0]))),
@@ -144,6 +152,32 @@ def _predict_case(
             "seen_in_training": "yes" if seen else "no",
         }
         for label in segmenter.labels.labels
+    ]
+    return rows, [whose | row for row in _biomarkers(case, dict(zip(names, volumes, strict=True)), values, segmenter)]
+
+
+def _biomarkers(
+    case: Case, channels: dict[str, Volume], values: NDArray[Any], segmenter: Segmenter
+) -> list[dict[str, Any]]:
+    """A row a channel and label: intensities inside the mask, and contrast ratios with a reference region."""
+    structures = {label.name: (label.values[0],) for label in segmenter.labels.labels}
+    region = None
+    if case.reference_region is not None:
+        volume = read_label_map(case.reference_region)
+        grid = next(iter(channels.values())).grid
+        if not volume.grid.same_as(grid):
+            raise InputError(
+                f"the reference region does not lie on the image's grid: {volume.grid.difference(grid)}",
+                "Resample it onto the image",
+                case.reference_region,
+            )
+        region = volume.data > 0
+    return [
+        {"channel": channel, "label": name, **measured.to_row()}
+        for channel, volume in channels.items()
+        for name, measured in measure_structures(
+            volume.data, values, structures, volume.grid.spacing_mm, region, contrast_wanted=region is not None
+        ).items()
     ]
 
 

@@ -1,13 +1,13 @@
 """Results of single cases: a row per case and label, a column per strategy."""
 
 import math
-from base64 import b64encode
 from dataclasses import dataclass
 
 import pandas as pd
 
 from neurograft.reports.number_text import DASH, decimal
 from neurograft.reports.summary_table import Cell, TextTable, count_cell, text_cell
+from neurograft.reports.table_columns import csv_address
 
 _KEYS = ["subject", "case", "label", "training_subjects"]
 
@@ -57,8 +57,7 @@ def case_table(scores: pd.DataFrame, strategies: tuple[str, ...]) -> CaseTable:
         rows=rows,
         in_every_row=tuple(said),
     )
-    csv = scores.to_csv(index=False, lineterminator="\n")
-    return CaseTable(table, "data:text/csv;charset=utf-8;base64," + b64encode(csv.encode()).decode("ascii"))
+    return CaseTable(table, csv_address(scores))
 
 
 def _dice(value: float) -> Cell:

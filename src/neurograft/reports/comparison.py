@@ -29,7 +29,7 @@ class SliceExample:
     Args:
         title: why it is shown, such as "worst case".
         case: identifier of the case.
-        strategy: what made the prediction.
+        strategy: what made the prediction; empty where that is not known.
         dice: of this case; may be NaN.
         image: (D, H, W) in RAS.
         truth: (D, H, W) class indices, 0 background, -1 not annotated.

@@ -1,41 +1,18 @@
 """One HTML file that shows a comparison of strategies and asks nothing of any server."""
 
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
 
 from neurograft.outputs import write_text
 from neurograft.reports.case_table import case_table
-from neurograft.reports.comparison import ComparisonReport, SliceExample
+from neurograft.reports.comparison import ComparisonReport
 from neurograft.reports.contrast_figure import contrast_panels
 from neurograft.reports.curve_figure import LOSS, VALIDATION, curve_figure, has_values
 from neurograft.reports.dice_figure import common_lowest, dice_figure
-from neurograft.reports.number_text import decimal
+from neurograft.reports.example_panels import Panel, example_panels
+from neurograft.reports.page_templates import fill_template
 from neurograft.reports.series_style import SeriesStyle, series_styles, strategy_of_arm
-from neurograft.reports.slice_figure import PREDICTION_COLOUR, TRUTH_COLOUR, slice_figure
-from neurograft.reports.slice_planes import PLANES, largest_slice, predicted_outside, shown_structure, view_of
+from neurograft.reports.slice_figure import PREDICTION_COLOUR, TRUTH_COLOUR
 from neurograft.reports.summary_table import summary_table
-
-
-@dataclass(frozen=True, eq=False)
-class Panel:
-    """A figure with the words beside it."""
-
-    caption: str
-    figure: Markup
-
-
-@dataclass(frozen=True, eq=False)
-class ExamplePanels:
-    """The planes of one case with the words above and below them."""
-
-    title: str
-    facts: tuple[str, ...]
-    panels: tuple[Panel, ...]
-    remark: str
 
 
 def write_comparison_page(report: ComparisonReport, path: Path) -> None:
@@ -56,32 +33,18 @@ def comparison_page(report: ComparisonReport) -> str:
     styles = series_styles(report.strategies, report.curves)
     strategies = {name: styles[name] for name in report.strategies}
     drawn = {strategy_of_arm(arm, styles) or arm for arm in report.curves}
-    return (
-        _environment()
-        .get_template("comparison.html")
-        .render(
-            report=report,
-            summary=summary_table(report.summary),
-            dice_panels=_dice_panels(report, strategies),
-            curve_panels=_curve_panels(report, styles),
-            curve_styles={name: style for name, style in styles.items() if name in drawn},
-            examples=[_example(example, number) for number, example in enumerate(report.examples)],
-            contrast_panels=[] if report.biomarkers is None else contrast_panels(report.biomarkers, strategies),
-            cases=case_table(report.scores, report.strategies),
-            truth_colour=TRUTH_COLOUR,
-            prediction_colour=PREDICTION_COLOUR,
-        )
-    )
-
-
-def _environment() -> Environment:
-    templates = resources.files("neurograft.reports").joinpath("templates")
-    return Environment(
-        loader=FunctionLoader(lambda name: templates.joinpath(name).read_text("utf-8")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return fill_template(
+        "comparison.html",
+        report=report,
+        summary=summary_table(report.summary),
+        dice_panels=_dice_panels(report, strategies),
+        curve_panels=_curve_panels(report, styles),
+        curve_styles={name: style for name, style in styles.items() if name in drawn},
+        examples=example_panels(report.examples),
+        contrast_panels=[] if report.biomarkers is None else contrast_panels(report.biomarkers, strategies),
+        cases=case_table(report.scores, report.strategies),
+        truth_colour=TRUTH_COLOUR,
+        prediction_colour=PREDICTION_COLOUR,
     )
 
 
@@ -112,31 +75,3 @@ def _curve_panels(report: ComparisonReport, styles: dict[str, SeriesStyle]) -> l
         for number, (column, what, caption) in enumerate(shown)
         if has_values(report.curves, column)
     ]
-
-
-def _example(example: SliceExample, number: int) -> ExamplePanels:
-    structure, view = shown_structure(example), view_of(example)
-    panels = []
-    for plane in PLANES:
-        index = largest_slice(structure, plane.through)
-        caption = f"{plane.name}, slice {index + 1} of {example.image.shape[plane.through]}"
-        panels.append(Panel(caption, slice_figure(example, plane, index, view, f"slice-{number}-{plane.name}")))
-    outside = predicted_outside(example, view)
-    return ExamplePanels(
-        title=example.title,
-        facts=(
-            f"case {example.case}",
-            f"strategy {example.strategy}",
-            f"Dice {decimal(example.dice)}",
-            " and ".join(example.label_names),
-            f"voxels {' × '.join(f'{side:.3g}' for side in example.spacing_mm)} mm",
-        ),
-        panels=tuple(panels),
-        remark="".join(
-            (
-                "" if (example.truth > 0).any() else "The truth is empty here. ",
-                "" if (example.prediction > 0).any() else "The prediction is empty here. ",
-                f"{outside} predicted voxels lie outside the frames." if outside else "",
-            )
-        ).strip(),
-    )

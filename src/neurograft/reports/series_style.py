@@ -37,6 +37,14 @@ class SeriesStyle:
         return f"#fe00{self.slot:02x}"
 
 
+ONE_SERIES = SeriesStyle(1, *_MARKERS[0])
+"""The look of figures that show a single thing."""
+SUMMED_SERIES = SeriesStyle(0, *_MARKERS[0])
+"""The look of what was made from others, such as a mean over labels."""
+FAILED_SERIES = SeriesStyle(2, "x", "M-3.4 -3.4L3.4 3.4M-3.4 3.4L3.4 -3.4")
+"""The look of a case whose structure is missing on one side: a cross, drawn as a line, beside the dots."""
+
+
 def series_styles(strategies: Iterable[str], arms: Iterable[str] = ()) -> dict[str, SeriesStyle]:
     """Give each strategy, and each arm that belongs to none, its look.
 

@@ -62,9 +62,10 @@ def slice_figure(example: SliceExample, plane: Plane, index: int, view: View, na
         ax.set_aspect("equal")
         _letters(ax, plane)
         _scale_bar(ax, view)
+    by = f" by {example.strategy}" if example.strategy else ""
     alternative = (
-        f"{plane.name} slice {index + 1} of case {example.case} with contours of the truth and of the prediction "
-        f"by {example.strategy}; {plane.letters[0]} is on the left"
+        f"{plane.name} slice {index + 1} of case {example.case} with contours of the truth and of the prediction{by}; "
+        f"{plane.letters[0]} is on the left"
     )
     return inline_svg(figure, name, alternative, image_dpi=130)
 

@@ -14,7 +14,7 @@ from neurograft.errors import InputError
 from neurograft.inference.run import PredictionRequest, predict_cohort
 from neurograft.models import Bundle, open_bundle
 from neurograft.recipes.schema import Recipe
-from neurograft.studies.scoring import score_files
+from neurograft.scoring.run import score_files
 from neurograft.training.run import TrainingRequest, train_model
 
 logger = logging.getLogger(__name__)
@@ -139,8 +139,11 @@ def run_comparison(
             if not (predictions / "prediction.json").is_file():
                 predict_cohort(PredictionRequest([open_bundle(folder)], comparison.test, predictions))
             scored = score_files(comparison.test.select_labels(comparison.recipe.labels), predictions)
-            policy = str(scored.summary["policy"].iloc[0])
-            scores.append(scored.cases.assign(strategy=arm.strategy, people=str(arm.people), seed=seed))
+            policy = scored.options.policies.words()
+            per_case = scored.tables.per_case
+            scores.append(
+                per_case[per_case["kind"] == "label"].assign(strategy=arm.strategy, people=str(arm.people), seed=seed)
+            )
             runs.append(_run_row(arm.strategy, arm.people, seed, folder))
             folders[arm.strategy, str(arm.people), seed] = folder
             done += 1

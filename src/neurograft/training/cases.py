@@ -10,10 +10,10 @@ import torch
 
 from neurograft.cohorts import Case, Cohort, hold_out
 from neurograft.errors import InputError
-from neurograft.evaluation.overlap import label_overlaps
+from neurograft.evaluation.overlap.counts import label_overlaps
 from neurograft.imaging.files import read_image, read_label_map
 from neurograft.imaging.labels import LabelTable
-from neurograft.imaging.preparation import prepare_classes, prepare_image
+from neurograft.imaging.preparation import cut_off_voxels, prepare_classes, prepare_image
 from neurograft.imaging.volume import Volume
 from neurograft.recipes.schema import PreparationConfig, ValidationConfig
 from neurograft.sampling.examples import TrainingCase
@@ -69,12 +69,24 @@ def prepare_case(case: Case, labels: LabelTable, config: PreparationConfig) -> P
     """Read and prepare one labelled case.
 
     Raises:
-        InputError: a wanted label is not annotated throughout, or a file cannot be used.
+        InputError: a wanted label is not annotated throughout, the crop loses some of it, or a
+            file cannot be used.
     """
     label = annotated_label(case, labels)
     volumes, mask = read_case_images(case)
     prepared = prepare_image(volumes, config, mask)
-    classes = prepare_classes(read_label_map(label), labels, prepared)
+    label_map = read_label_map(label)
+    classes = prepare_classes(label_map, labels, prepared)
+    lost = cut_off_voxels(label_map, labels, prepared)
+    if lost and config.crop == "nonzero":
+        # Masks drawn a voxel beyond a skull-stripped brain are common, and nothing that can be seen is lost.
+        logger.warning("case %s: %d labelled voxels lie where the image is zero and are cropped away", case.id, lost)
+    elif lost:
+        raise InputError(
+            f"the crop ({config.crop}) cuts {lost} labelled voxels off case {case.id}",
+            "Make preparation.crop_size or preparation.crop_margin_mm larger, or correct the mask",
+            label,
+        )
     example = TrainingCase(case.id, case.subject, torch.from_numpy(prepared.data), torch.from_numpy(classes))
     return PreparedCase(example, prepared.grid.spacing_mm, prepared.grid.voxel_volume_mm3)
 

@@ -3,7 +3,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const headings = [...table.tHead.rows[0].cells];
   headings.forEach((heading, column) => {
     heading.querySelector("button").addEventListener("click", () => {
-      // Numbers are first sorted from the best, names from A; another click turns them round.
+      // Numbers are first sorted from the largest, names from A; another click turns them round.
       const first = heading.classList.contains("number") ? "descending" : "ascending";
       const other = first === "ascending" ? "descending" : "ascending";
       const direction = heading.getAttribute("aria-sort") === first ? other : first;

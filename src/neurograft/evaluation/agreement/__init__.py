@@ -1,0 +1,1 @@
+"""How far two methods, raters or sessions agree on a measured quantity."""

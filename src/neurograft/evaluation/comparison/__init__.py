@@ -1,0 +1,1 @@
+"""Comparison of methods on the same subjects: tests, effects, intervals, and a sentence for each pair."""

@@ -1,0 +1,1 @@
+"""Files against files: pair them, read them on one grid, measure, and make the tables."""
