@@ -20,7 +20,7 @@ from neurograft.scoring.run import score_files
 ALL = ScoringOptions(
     surfaces=BOTH_SURFACES,
     groups={"deep grey": ("Left-Putamen", "Right-Putamen")},
-    slices=True,
+    slices="skip",
     lesions=("lesion",),
     biomarkers=True,
     draws=200,

@@ -45,7 +45,12 @@ def evaluate(
     ] = "any-overlap",
     surfaces: Annotated[str, typer.Option(help="Surface distances: voxel, element, both or none.")] = "both",
     tolerance: Annotated[float, typer.Option(min=0, help="Tolerance of the surface Dice in mm.")] = 1.0,
-    slices: Annotated[bool, typer.Option("--slices", help="Score axial slices too.")] = False,
+    slices: Annotated[
+        str,
+        typer.Option(
+            help="Score axial slices too: skip, perfect, reference-slices or shared-slices says which count; none."
+        ),
+    ] = "none",
     biomarkers: Annotated[bool, typer.Option(help="Measure intensities and contrast in the images.")] = True,
     missing: Annotated[
         str, typer.Option(help="A missing prediction is an error, or a failure in the means: error or score-zero.")
@@ -69,6 +74,7 @@ def evaluate(
     from neurograft.cli.display import progress_bar, show_json
     from neurograft.cli.options import Selection, chosen, read_pairs
     from neurograft.evaluation.lesions.matching import MatchPolicy
+    from neurograft.evaluation.overlap.slices import SlicePolicy
     from neurograft.evaluation.policies import Policies
     from neurograft.outputs import check_free, staged_directory
     from neurograft.reports.evaluation_page import write_evaluation_page
@@ -93,7 +99,7 @@ def evaluate(
             name: tuple(member.strip() for member in members.split(","))
             for name, members in read_pairs(group, "--group", "NAME=LABEL,LABEL").items()
         },
-        slices=slices,
+        slices=None if slices == "none" else chosen("--slices", slices, SlicePolicy),
         lesions=tuple(lesion or ()),
         lesion_matching=chosen("--lesion-matching", lesion_matching, MatchPolicy),
         biomarkers=biomarkers,

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from neurograft.cli import adapt, compare, data, demo, evaluate, model, predict, train
+from neurograft.cli import adapt, agreement, compare, data, demo, evaluate, model, predict, train
 from neurograft.errors import InputError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("adapt")(adapt.adapt)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
+app.command("agreement")(agreement.agreement)
 app.add_typer(model.app, name="model")
 
 

@@ -73,6 +73,7 @@ MEASURES: dict[str, Measure] = {
         Measure("volume_difference_mm3", "mm³", "nearer-zero", "prediction minus reference"),
         Measure("relative_volume_difference", "", "nearer-zero", "prediction minus reference, over the reference"),
         *_surface_measures(),
+        Measure("absolute_error", "", "lower", "|prediction - reference| of a number"),
         Measure("dice_slices", "", "higher", "mean over axial slices of the Dice score (P4)"),
         Measure("iou_slices", "", "higher", "mean over axial slices of the IoU; over labels, of their mean (P4)"),
     )

@@ -4,6 +4,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d
+
 NormName = Literal["batch", "instance", "group", "none"]
 ActivationName = Literal["relu", "leaky_relu", "prelu", "silu"]
 
@@ -16,7 +18,7 @@ def norm_layer(name: NormName, channels: int) -> nn.Module:
     if name == "batch":
         return nn.BatchNorm3d(channels)
     if name == "instance":
-        return nn.InstanceNorm3d(channels, affine=True)
+        return ChannelsLastInstanceNorm3d(channels, affine=True)
     if name == "group":
         return nn.GroupNorm(max(1, channels // 8), channels)
     return nn.Identity()

@@ -54,7 +54,7 @@ def evaluation_report(evaluation: Evaluation, title: str, subtitle: str, facts: 
             **facts,
             "paired": f"{len(pairing.pairs) - len(pairing.missing)} of {len(pairing.pairs)} cases {pairing.how}",
             "policies": options.policies.words(),
-            **({"slices": SLICE_POLICY_WORDS["skip"]} if options.slices else {}),
+            **({} if options.slices is None else {"slices": SLICE_POLICY_WORDS[options.slices]}),
             "surface Dice": f"tolerance {options.tolerance_mm:g} mm",
             "intervals": f"{options.level:.0%}, {options.draws} resamples of subjects, seed {options.seed}",
             "neurograft": neurograft.__version__,

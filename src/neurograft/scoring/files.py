@@ -36,6 +36,10 @@ class EvaluationSummary(BaseModel):
     """Names of what was scored."""
     policies: dict[str, str]
     """Name of the choice for each case without a natural value."""
+    slice_policy: str | None
+    """For axial slices without the label; ``None`` where slices were not scored."""
+    lesion_matching: str | None
+    """Which lesions of both sides belong together; ``None`` where none were looked for."""
     tolerance_mm: float
     """Of the surface Dice."""
     level: float
@@ -63,6 +67,8 @@ def evaluation_summary(evaluation: Evaluation) -> EvaluationSummary:
         unused_predictions=[str(path) for path in pairing.unused],
         labels=list(evaluation.labels),
         policies=options.policies.to_dict(),
+        slice_policy=options.slices,
+        lesion_matching=options.lesion_matching if options.lesions else None,
         tolerance_mm=options.tolerance_mm,
         level=options.level,
         bootstrap_draws=options.draws,

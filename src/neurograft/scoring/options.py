@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from neurograft.evaluation.lesions.matching import MatchPolicy
+from neurograft.evaluation.overlap.slices import SlicePolicy
 from neurograft.evaluation.policies import Policies
 from neurograft.evaluation.surfaces.distances import SurfaceDefinition
 
@@ -20,7 +21,8 @@ class ScoringOptions:
         tolerance_mm: of the surface Dice.
         labels: names of what to score; all when empty.
         groups: further unions of labels by name; those of left and right are made anyway.
-        slices: score axial slices too, as P4 does.
+        slices: score axial slices too, as P4 does, by this policy for slices without the label;
+            ``None`` leaves them out.
         lesions: labels whose connected components are lesions to be detected.
         lesion_matching: which lesions of both sides belong together.
         lesion_cutoff: share (or IoU, one to one) that must be exceeded.
@@ -39,7 +41,7 @@ class ScoringOptions:
     tolerance_mm: float = 1.0
     labels: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    slices: bool = False
+    slices: SlicePolicy | None = None
     lesions: tuple[str, ...] = ()
     lesion_matching: MatchPolicy = "any-overlap"
     lesion_cutoff: float = 0.0

@@ -56,8 +56,8 @@ def score_rows(
     for name, members in groups.items():
         rows.append(_row(name, GROUP, counts.group(members), arrays, options) | surfaces.get(name, {}))
     slices = None
-    if options.slices:
-        slices = slice_scores(arrays.reference, prediction, list(labels), ignore=IGNORE)
+    if options.slices is not None:
+        slices = slice_scores(arrays.reference, prediction, list(labels), policy=options.slices, ignore=IGNORE)
         for row, index in zip(rows, labels, strict=False):
             row["dice_slices"] = slices.mean_dice_of(index).value
             row["iou_slices"] = slices.mean_iou_of(index).value
@@ -84,7 +84,7 @@ def missing_rows(
         for definition in options.surfaces:
             figures = SurfaceFigures.of_missing_prediction(definition, options.tolerance_mm)
             row |= _under_policies(figures, arrays, options)
-        if options.slices and kind == LABEL:
+        if options.slices is not None and kind == LABEL:
             row |= {"dice_slices": 0.0, "iou_slices": 0.0}
         rows.append(row)
     if len(labels) > 1:
