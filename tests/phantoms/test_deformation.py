@@ -4,9 +4,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import BSpline
 
-from neurograft.phantoms.deformation import SplineField, draw_deformation, draw_field, jacobian, sample
+from neurograft.phantoms.deformation import (
+    SplineField,
+    draw_deformation,
+    draw_field,
+    grow_deformation,
+    grow_field,
+    jacobian,
+    sample,
+)
 
 EXTENT = ((-30.0, 30.0), (-50.0, -2.0), (-43.0, 5.0))
+LARGER = ((-61.0, 70.0), (-50.0, 20.0), (-50.0, 5.0))
 
 
 def axes_of(extent, spacing_mm):
@@ -59,6 +68,32 @@ def test_amplitude_is_the_length_of_the_displacement():
         displacement = draw_deformation(EXTENT, 2.0, np.random.default_rng(seed)).on_axes(axes_of(EXTENT, 4.0))
         lengths.append((displacement**2).sum(axis=0).mean())
     assert np.sqrt(np.mean(lengths)) == pytest.approx(2.0, rel=0.1)
+
+
+@pytest.mark.parametrize("knot_mm", [4.0, 16.0, 60.0])
+def test_a_grown_field_is_unchanged_where_it_was_and_varies_as_much_elsewhere(knot_mm):
+    field = draw_field(EXTENT, knot_mm, 1.0, np.random.default_rng(4))
+    grown = grow_field(field, LARGER, 1.0, np.random.default_rng(5))
+    inner = axes_of(EXTENT, 3.0)
+    np.testing.assert_allclose(grown.on_axes(inner), field.on_axes(inner), atol=1e-12)
+    if knot_mm == 4.0:
+        beyond = axes_of(((35.0, 70.0), (0.0, 20.0), (-50.0, 5.0)), 3.0)
+        assert grown.on_axes(beyond).std() == pytest.approx(1.0, rel=0.1)
+
+
+def test_constant_coefficients_stay_constant_up_to_the_larger_border():
+    drawn = grow_field(draw_field(EXTENT, 16.0, 1.0, np.random.default_rng(2)), LARGER, 1.0, np.random.default_rng(3))
+    constant = SplineField(np.full_like(drawn.coefficients, 3.0), drawn.origin_mm, drawn.knot_spacing_mm)
+    np.testing.assert_allclose(constant.on_axes(axes_of(LARGER, 2.0)), 3.0)
+
+
+def test_a_grown_deformation_never_folds():
+    for seed in range(5):
+        field = draw_deformation(EXTENT, 8.0, np.random.default_rng(seed))
+        grown = grow_deformation(field, LARGER, 8.0, np.random.default_rng(seed + 100))
+        axes = axes_of(LARGER, 3.0)
+        mapping = np.stack(np.meshgrid(*axes, indexing="ij")) + grown.on_axes(axes)
+        assert np.linalg.det(jacobian(mapping, 3.0)).min() > 0
 
 
 def test_jacobian_of_a_linear_map_is_its_matrix():

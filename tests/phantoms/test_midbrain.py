@@ -7,6 +7,8 @@ import pytest
 from neurograft.cohorts.opening import open_cohort
 from neurograft.errors import InputError
 from neurograft.phantoms import make_midbrain_cohort, midbrain_subject
+from neurograft.phantoms.groups import age_of, group_of
+from neurograft.scoring.pairing import pair_cohort
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,41 @@ def test_the_table_opens_as_a_cohort(table):
     assert float(cohort.cases[0].covariates["true_contrast_ratio_lc"]) > 0
 
 
+def test_raters_and_groups_leave_the_people_and_the_plain_columns_as_they_are(table, tmp_path):
+    full = make_midbrain_cohort(tmp_path / "full", 2, seed=9, spacing_mm=1.2, raters=True)
+    for row, plain in zip(rows_of(full), rows_of(table), strict=True):
+        assert {**row, "label": ""} == {**plain, "label": ""}
+        assert (full.parent / row["image"]).read_bytes() == (table.parent / plain["image"]).read_bytes()
+        assert (full.parent / row["label"]).read_bytes() == (table.parent / plain["label"]).read_bytes()
+        assert row["label"].startswith("truth/")
+    grouped = rows_of(make_midbrain_cohort(tmp_path / "grouped", 3, seed=9, spacing_mm=1.2, age_groups=True))
+    assert [row["group"] for row in grouped] == [group_of(index) for index in range(3)]
+    assert {row["group"] for row in grouped} == {"older", "younger"}
+    assert [float(row["age"]) for row in grouped] == [age_of(index, 9) for index in range(3)]
+    assert list(grouped[0])[:-2] == list(rows_of(table)[0])
+
+
+def test_a_raters_drawing_can_be_the_label_and_another_be_set_against_it(tmp_path):
+    table = make_midbrain_cohort(tmp_path / "drawn", 2, seed=9, structures=["LC"], label="rater1")
+    cohort = open_cohort(table)
+    for case in cohort.cases:
+        assert case.label.parent.name == "rater1"
+    for other in ("truth", "rater2", "rater1-again"):
+        pairs = pair_cohort(cohort, table.parent / other).pairs
+        assert len(pairs) == 2
+        for pair in pairs:
+            own, theirs = (np.asarray(nibabel.load(path).dataobj) for path in (pair.reference, pair.prediction))
+            assert set(np.unique(theirs)) == {0, 2}
+            assert 0.3 < 2 * ((own == 2) & (theirs == 2)).sum() / ((own == 2).sum() + (theirs == 2).sum()) < 0.95
+
+
+def test_the_wide_field_of_view_holds_windows_of_128(tmp_path):
+    row = rows_of(make_midbrain_cohort(tmp_path / "wide", 1, seed=9, field_of_view="wide"))[0]
+    image = nibabel.load(tmp_path / "wide" / row["image"])
+    assert image.shape == (160, 160, 128)
+    np.testing.assert_allclose(image.header.get_zooms(), 0.75)
+
+
 def test_an_existing_cohort_is_kept_unless_overwriting_was_asked_for(table):
     before = table.read_bytes()
     with pytest.raises(InputError, match="exists"):
@@ -88,6 +125,8 @@ def test_an_existing_cohort_is_kept_unless_overwriting_was_asked_for(table):
         ({"structures": ["SN"]}, "SNpc, LC"),
         ({"structures": []}, "SNpc, LC"),
         ({"structures": "LC"}, "in a list"),
+        ({"label": "rater3"}, "truth, rater1, rater2"),
+        ({"field_of_view": "whole"}, "midbrain, wide"),
         ({"spacing_mm": 3.0}, "0.4 to 1.5 mm"),
     ],
 )

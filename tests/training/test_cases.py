@@ -7,8 +7,9 @@ import pytest
 
 from neurograft.cohorts import Cohort
 from neurograft.errors import InputError
+from neurograft.imaging.files import read_image, read_label_map, write_image
 from neurograft.imaging.labels import LabelTable
-from neurograft.recipes.schema import PreparationConfig, ValidationConfig
+from neurograft.recipes.schema import LabelBudgetConfig, PreparationConfig, ValidationConfig
 from neurograft.training.cases import annotated_label, mean_dice, prepare_case, prepare_cohort, split_validation
 
 CohortMaker = Callable[..., Cohort]
@@ -118,12 +119,48 @@ def test_states_follow_the_selection_of_labels(tmp_path: Path, make_cohort: Coho
     assert states_of(("right",)) == ["dense", {"right": "dense"}, {"right": "none"}, "dense"]
     assert states_of({"both": ("left", "right")}) == ["dense", {"both": "none"}, {"both": "none"}, "dense"]
     assert states_of(None)[1] == {"left": "none", "right": "dense"}
-    # A case that annotates nothing of what is wanted counts as unlabelled; one that annotates a part is refused.
+    # A case that annotates nothing of what is wanted counts as unlabelled; one that annotates a part is used.
     right = cohort.select_labels(("right",)).labelled()
     assert [case.subject for case in right.cases] == ["p00", "p01", "p03"]
     assert len(prepare_cohort(right, PreparationConfig())) == 3
-    with pytest.raises(InputError, match="left is not annotated in case p01"):
-        prepare_cohort(cohort.select_labels(None).labelled(), PreparationConfig())
+    both = cohort.labelled()
+    with pytest.raises(InputError, match="left is annotated in some slices only in case p02"):
+        prepare_cohort(both, PreparationConfig())
+    usable = replace(both, cases=(*both.cases[:2], both.cases[3]))
+    assert [case.example.unknown is None for case in prepare_cohort(usable, PreparationConfig())] == [True, False, True]
+
+
+def test_a_word_on_how_slices_are_cut_makes_them_usable(balls: Cohort) -> None:
+    case = replace(balls.cases[0], label_state="slices", covariates={"label_axis": "axial"})
+    target = prepare_case(case, balls.labels, PreparationConfig()).example.target
+    drawn = (target == 1).any(dim=0).any(dim=0)
+    assert 0 < drawn.sum() < len(drawn)
+    assert (target[..., ~drawn] == -1).all()
+    assert (target[..., drawn] >= 0).all()
+    with pytest.raises(InputError, match="label_axis of case p00 is 'upright'") as caught:
+        annotated_label(replace(case, covariates={"label_axis": "upright"}), balls.labels)
+    assert caught.value.file == case.label
+
+
+def test_a_case_of_which_a_budget_leaves_nothing_is_left_out(
+    tmp_path: Path, make_cohort: CohortMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    cohort = make_cohort(tmp_path / "c", 2)
+    # The image of the second person is zero but for a corner, which the only slice misses.
+    path = cohort.cases[1].images["image"]
+    volume = read_image(path)
+    volume.data[...] = 0
+    volume.data[:3] = 1 + np.arange(16) % 3
+    write_image(path, volume.data, volume.grid)
+    budget = LabelBudgetConfig(axis="sagittal", slices=1, selection="even", within="volume")
+    config = PreparationConfig(crop="nonzero")
+    with caplog.at_level("WARNING"):
+        kept = prepare_cohort(cohort, config, budget=budget)
+    assert [case.example.id for case in kept] == ["p00"]
+    assert "case p01 is left out: nothing of it is annotated after cropping" in caplog.text
+    assert len(prepare_cohort(cohort, config, budget=budget, unlimited_subjects={"p01"})) == 2
+    with pytest.raises(InputError, match=r"label_budget\.within=labels"):
+        prepare_cohort(replace(cohort, cases=cohort.cases[1:]), config, budget=budget)
 
 
 def test_mean_dice_counts_the_classes_that_are_there() -> None:
@@ -131,3 +168,38 @@ def test_mean_dice_counts_the_classes_that_are_there() -> None:
     prediction = np.array([[[1, 0, 0, 2]]])
     assert mean_dice(reference, prediction, [1, 2, 3]) == pytest.approx((2 / 3 + 1) / 2)
     assert np.isnan(mean_dice(reference, prediction, [3]))
+
+
+def test_mean_dice_leaves_out_what_nobody_looked_for() -> None:
+    #                      known     nobody  free of 2, open for 1
+    reference = np.array([[[1, 0, 2, -1, -1, -2, -2]]])
+    prediction = np.array([[[1, 2, 2, 1, 2, 1, 2]]])
+    unknown = np.array([[True, False]])
+    assert mean_dice(reference, prediction, [1], unknown) == 1
+    assert mean_dice(reference, prediction, [2], unknown) == pytest.approx(2 * 1 / (1 + 3))
+    assert mean_dice(reference[..., :5], prediction[..., :5], [1, 2]) == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_a_crop_that_loses_labelled_voxels_is_refused(balls: Cohort) -> None:
+    case = balls.cases[0]
+    with pytest.raises(InputError, match=r"the crop \(centre\) cuts \d+ labelled voxels off case") as error:
+        prepare_case(case, balls.labels, PreparationConfig(crop="centre", crop_size=(4, 4, 4)))
+    assert error.value.file == case.label
+    whole = prepare_case(case, balls.labels, PreparationConfig(crop="centre", crop_size=(24, 24, 24)))
+    assert whole.example.shape == (24, 24, 24)
+
+
+def test_labels_on_air_are_cropped_away_with_a_word(
+    tmp_path: Path, balls: Cohort, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = balls.cases[0]
+    assert case.label is not None
+    image = read_image(next(iter(case.images.values())))
+    data = image.data.copy()
+    inside = np.argwhere(read_label_map(case.label).data > 0)
+    # Air reaches one voxel into the ball.
+    data[: inside[:, 0].min() + 1] = 0
+    write_image(tmp_path / "cut.nii.gz", data, image.grid)
+    cut = replace(case, images={"image": tmp_path / "cut.nii.gz"})
+    prepare_case(cut, balls.labels, PreparationConfig(crop="nonzero"))
+    assert "labelled voxels lie where the image is zero" in caplog.text

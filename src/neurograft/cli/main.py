@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from neurograft.cli import adapt, agreement, compare, data, demo, evaluate, model, predict, train
+from neurograft.cli import adapt, agreement, compare, data, demo, evaluate, model, phantom, predict, train
 from neurograft.errors import InputError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("agreement")(agreement.agreement)
 app.add_typer(model.app, name="model")
+app.add_typer(phantom.app, name="phantom")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,5 +1,14 @@
 """Cohorts made from nothing but a seed, in which the truth is known."""
 
+from neurograft.phantoms.ageing import make_ageing_cohort
+from neurograft.phantoms.ageing_subject import AgeingSubject, ageing_subject
 from neurograft.phantoms.midbrain import MidbrainSubject, make_midbrain_cohort, midbrain_subject
 
-__all__ = ["MidbrainSubject", "make_midbrain_cohort", "midbrain_subject"]
+__all__ = [
+    "AgeingSubject",
+    "MidbrainSubject",
+    "ageing_subject",
+    "make_ageing_cohort",
+    "make_midbrain_cohort",
+    "midbrain_subject",
+]

@@ -29,10 +29,11 @@ What is published, and how it is used here:
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, spline_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, spline_filter
 
 FloatArray = NDArray[np.float64]
 
@@ -45,6 +46,15 @@ CONTRAST_RATIO: Mapping[str, tuple[float, float]] = {"SNpc": (0.196, 0.038), "LC
 FIELD_OF_VIEW_MM = ((-30.0, 30.0), (-50.5, -2.5), (-43.0, 5.0))
 """Lowest and highest MNI coordinate of the phantom on each axis: a structure of mean
 size, undeformed, lies 8 mm or more inside."""
+
+FieldOfView = Literal["midbrain", "wide"]
+
+FIELDS_OF_VIEW: Mapping[FieldOfView, tuple[tuple[float, float], ...]] = {
+    "midbrain": FIELD_OF_VIEW_MM,
+    "wide": ((-60.0, 60.0), (-86.5, 33.5), (-67.0, 29.0)),
+}
+"""`midbrain` is small, so that a demonstration is quick. `wide` is 160 x 160 x 128 voxels of 0.75 mm: patches of
+64 and windows of 128 fit in with room to spare. The one lies in the other by whole voxels of 0.75 mm."""
 
 LC_LENGTH_MM = (14.5, 1.25)
 """Mean and standard deviation; the published range 12 to 17 mm is two standard deviations either way."""
@@ -67,6 +77,11 @@ _SN_SHIFT_PER_Z = np.array([0.12, 0.10])
 
 _REFERENCE_CENTRE = np.array([0.0, -29.5, -25.5])
 _REFERENCE_RADII = np.array([5.0, 2.8, 4.0])
+
+_CISTERN_MM = 6.0
+"""Fluid about the brain as thick as this keeps its signal, and as much again beyond it fades."""
+_BONE_SIGNAL = 0.15
+"""As a share of the fluid's."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +123,17 @@ def bounding_box_mm(name: str) -> tuple[FloatArray, FloatArray]:
     return _REFERENCE_CENTRE - _REFERENCE_RADII, _REFERENCE_CENTRE + _REFERENCE_RADII
 
 
-@lru_cache(maxsize=1)
-def template_tissue() -> tuple[NDArray[np.float32], FloatArray]:
+@lru_cache(maxsize=2)
+def template_tissue(field_of_view: FieldOfView = "midbrain") -> tuple[NDArray[np.float32], FloatArray]:
     """Return the template's T1-weighted signal around the midbrain, the brainstem's own being about 1.
 
     The MNI152 template that nilearn ships is cut to the field of view and a margin. It is stripped of
     all that is not brain; the void is filled with the signal of cerebrospinal fluid, since what lies
-    there is the cistern before the pons.
+    there is the cistern before the pons. In the wide field of view it turns dark away from the brain, as
+    bone is; there is no scalp and no neck.
+
+    Args:
+        field_of_view: a key of `FIELDS_OF_VIEW`.
 
     Returns:
         Cubic spline coefficients of the signal, shape (D, H, W), and their affine in mm.
@@ -123,10 +142,11 @@ def template_tissue() -> tuple[NDArray[np.float32], FloatArray]:
 
     image = load_mni152_template(resolution=1)
     margin_mm = 16.0
-    low = np.array([bound[0] - margin_mm for bound in FIELD_OF_VIEW_MM])
-    high = np.array([bound[1] + margin_mm for bound in FIELD_OF_VIEW_MM])
+    extent_mm = FIELDS_OF_VIEW[field_of_view]
+    low = np.array([bound[0] - margin_mm for bound in extent_mm])
+    high = np.array([bound[1] + margin_mm for bound in extent_mm])
     origin = image.affine[:3, 3]
-    start = np.floor(low - origin).astype(int)
+    start = np.maximum(np.floor(low - origin).astype(int), 0)
     stop = np.ceil(high - origin).astype(int)
     data = np.asarray(image.dataobj, dtype=np.float64)[tuple(map(slice, start, stop))]
     affine = image.affine.copy()
@@ -134,6 +154,9 @@ def template_tissue() -> tuple[NDArray[np.float32], FloatArray]:
     brainstem, fluid = 0.76, 0.33
     void = gaussian_filter((data <= 0).astype(np.float64), 0.7)
     signal = np.maximum(data * (1 - void) + fluid * void, fluid) / brainstem
+    if field_of_view == "wide":
+        beyond = distance_transform_edt(data <= 0) - _CISTERN_MM
+        signal *= 1.0 - (1.0 - _BONE_SIGNAL) * np.clip(beyond / _CISTERN_MM, 0.0, 1.0)
     return spline_filter(signal, order=3, output=np.float32), affine
 
 

@@ -81,6 +81,37 @@ def draw_field(
     return SplineField(coefficients, (x, y, z), knot_spacing_mm)
 
 
+def grow_field(
+    field: SplineField, extent_mm: Extent, sd: float, generator: np.random.Generator, limit: float | None = None
+) -> SplineField:
+    """Carry a random field on to a larger box; over the box that it was drawn for it stays the same.
+
+    Args:
+        field: made by `draw_field`.
+        extent_mm: lowest and highest coordinate on each of the three axes of the larger box.
+        sd: standard deviation of the field's values.
+        generator: source of the new coefficients.
+        limit: largest allowed size of a coefficient.
+    """
+    knot = field.knot_spacing_mm
+    own = field.coefficients.shape[1:]
+    before = [
+        max(int(np.ceil((origin + knot - low) / knot)), 0)
+        for origin, (low, _) in zip(field.origin_mm, extent_mm, strict=True)
+    ]
+    x, y, z = (origin - count * knot for origin, count in zip(field.origin_mm, before, strict=True))
+    shape = [
+        max(int(np.ceil((high - first) / knot)) + 3, count + size)
+        for first, (_, high), count, size in zip((x, y, z), extent_mm, before, own, strict=True)
+    ]
+    coefficients = generator.normal(0.0, sd / _BASIS_SD, size=(len(field.coefficients), *shape))
+    if limit is not None:
+        coefficients = np.clip(coefficients, -limit, limit)
+    inner = tuple(slice(count, count + size) for count, size in zip(before, own, strict=True))
+    coefficients[(slice(None), *inner)] = field.coefficients
+    return SplineField(coefficients, (x, y, z), knot)
+
+
 def draw_deformation(
     extent_mm: Extent, amplitude_mm: float, generator: np.random.Generator, knot_spacing_mm: float = 16.0
 ) -> SplineField:
@@ -99,6 +130,14 @@ def draw_deformation(
     """
     limit = _INJECTIVE_SHARE * knot_spacing_mm
     return draw_field(extent_mm, knot_spacing_mm, amplitude_mm / np.sqrt(3.0), generator, components=3, limit=limit)
+
+
+def grow_deformation(
+    field: SplineField, extent_mm: Extent, amplitude_mm: float, generator: np.random.Generator
+) -> SplineField:
+    """Carry a displacement field of `draw_deformation` on to a larger box; it does not fold there either."""
+    limit = _INJECTIVE_SHARE * field.knot_spacing_mm
+    return grow_field(field, extent_mm, amplitude_mm / np.sqrt(3.0), generator, limit)
 
 
 def jacobian(mapping_mm: FloatArray, spacing_mm: float) -> FloatArray:

@@ -5,7 +5,7 @@ voxel size of Betts et al. 2017 (NeuroImage 163:150).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +13,30 @@ from numpy.typing import NDArray
 from neurograft.phantoms.anatomy import (
     CONTRAST_RATIO,
     FIELD_OF_VIEW_MM,
+    FIELDS_OF_VIEW,
     LC_LENGTH_MM,
     STRUCTURES,
+    FieldOfView,
     StructureSize,
-    bounding_box_mm,
-    inside_structure,
     template_tissue,
 )
-from neurograft.phantoms.deformation import FloatArray, SplineField, draw_deformation, draw_field, jacobian, sample
+from neurograft.phantoms.deformation import (
+    FloatArray,
+    SplineField,
+    draw_deformation,
+    draw_field,
+    grow_deformation,
+    grow_field,
+    sample,
+)
+from neurograft.phantoms.groups import GROUPS, AgeGroup
+from neurograft.phantoms.partial_volume import structure_occupancy
 
 SPACING_MM = 0.75
-SUBVOXELS = 4
-"""Points on each axis of a voxel at which a structure is probed, for partial volume."""
 
+_DEFORMATION_MM = 2.0
+_TEXTURE_SD = 0.012
+_BIAS_SD = 0.07
 _HEAD_CENTRE_MM = np.array([0.0, -27.0, -20.0])
 _MIDLINE_WIDTH_MM = 8.0
 
@@ -91,22 +102,54 @@ class MidbrainSubject:
     noise_sd: float
 
 
-def midbrain_subject(index: int, seed: int, spacing_mm: float = SPACING_MM) -> MidbrainSubject:
-    """Make one person of the phantom. The same index and seed give the same person, bit for bit.
+def midbrain_subject(
+    index: int,
+    seed: int,
+    spacing_mm: float = SPACING_MM,
+    group: AgeGroup | None = None,
+    field_of_view: FieldOfView = "midbrain",
+) -> MidbrainSubject:
+    """Make one person of the phantom. The same arguments give the same person, bit for bit.
 
     Args:
         index: number of the person, from 0.
         seed: seed of the cohort.
         spacing_mm: isotropic voxel size.
+        group: age group whose contrast the person has; without one, that of healthy people at large.
+        field_of_view: `midbrain`, or `wide`, in which the same head is seen with more round it and other noise.
     """
+    return render_subject(drawn_subject(index, seed, group, field_of_view), spacing_mm, field_of_view)
+
+
+def drawn_subject(
+    index: int, seed: int, group: AgeGroup | None = None, field_of_view: FieldOfView = "midbrain"
+) -> MidbrainDraw:
+    """Draw a person of a cohort by number; see `midbrain_subject`."""
     generator = np.random.default_rng(np.random.SeedSequence([seed, index]))
-    return render_subject(draw_subject(generator), spacing_mm)
+    draw = draw_subject(generator, CONTRAST_RATIO if group is None else GROUPS[group].contrast_ratio)
+    if field_of_view == "midbrain":
+        return draw
+    extent = FIELDS_OF_VIEW[field_of_view]
+    generator = np.random.default_rng(np.random.SeedSequence([seed, index], spawn_key=(2,)))
+    return replace(
+        draw,
+        deformation=grow_deformation(draw.deformation, extent, _DEFORMATION_MM, generator),
+        texture=grow_field(draw.texture, extent, _TEXTURE_SD, generator),
+        bias=grow_field(draw.bias, extent, _BIAS_SD, generator),
+    )
 
 
-def draw_subject(generator: np.random.Generator) -> MidbrainDraw:
-    """Draw a person. What is drawn does not depend on the voxel size."""
+def draw_subject(
+    generator: np.random.Generator, ratios: Mapping[str, tuple[float, float]] = CONTRAST_RATIO
+) -> MidbrainDraw:
+    """Draw a person. What is drawn does not depend on the voxel size.
+
+    Args:
+        generator: source of all that is random.
+        ratios: mean and standard deviation of the contrast ratio of each structure.
+    """
     contrast_ratio = {
-        name: mean + sd * float(np.clip(generator.normal(), -2.0, 2.0)) for name, (mean, sd) in CONTRAST_RATIO.items()
+        name: mean + sd * float(np.clip(generator.normal(), -2.0, 2.0)) for name, (mean, sd) in ratios.items()
     }
     length_mean, length_sd = LC_LENGTH_MM
     size = StructureSize(
@@ -120,26 +163,27 @@ def draw_subject(generator: np.random.Generator) -> MidbrainDraw:
         scale=1.0 + 0.03 * np.clip(generator.normal(size=3), -2.0, 2.0),
         pitch_radians=float(np.deg2rad(generator.uniform(-4.0, 4.0))),
         shift_mm=generator.uniform(-1.5, 1.5, size=2),
-        deformation=draw_deformation(FIELD_OF_VIEW_MM, 2.0, generator),
+        deformation=draw_deformation(FIELD_OF_VIEW_MM, _DEFORMATION_MM, generator),
         contrast_exponent=float(generator.uniform(0.85, 1.15)),
-        texture=draw_field(FIELD_OF_VIEW_MM, 4.0, 0.012, generator),
-        bias=draw_field(FIELD_OF_VIEW_MM, 60.0, 0.07, generator),
+        texture=draw_field(FIELD_OF_VIEW_MM, 4.0, _TEXTURE_SD, generator),
+        bias=draw_field(FIELD_OF_VIEW_MM, 60.0, _BIAS_SD, generator),
         gain=float(generator.uniform(200.0, 800.0)),
         noise_sd=float(generator.uniform(0.025, 0.045)),
         noise_seed=int(generator.integers(2**63)),
     )
 
 
-def render_subject(draw: MidbrainDraw, spacing_mm: float = SPACING_MM) -> MidbrainSubject:
-    """Compute a person from what was drawn."""
-    axes, affine = phantom_axes(spacing_mm)
+def render_subject(
+    draw: MidbrainDraw, spacing_mm: float = SPACING_MM, field_of_view: FieldOfView = "midbrain"
+) -> MidbrainSubject:
+    """Compute a person from what was drawn for this field of view."""
+    axes, affine = phantom_axes(spacing_mm, field_of_view)
     mapping = template_positions(draw, axes)
-    coefficients, template_affine = template_tissue()
+    coefficients, template_affine = template_tissue(field_of_view)
     tissue = _neuromelanin_contrast(sample(coefficients, template_affine, mapping, order=3))
     tissue = tissue**draw.contrast_exponent * np.exp(draw.texture.on_axes(axes)[0])
 
-    derivative = jacobian(mapping, spacing_mm)
-    fill = {name: _occupancy(name, mapping, derivative, spacing_mm, draw.size) for name in (*STRUCTURES, "reference")}
+    fill = {name: structure_occupancy(name, mapping, spacing_mm, draw.size) for name in (*STRUCTURES, "reference")}
     reference = fill.pop("reference") >= 0.5
     reference_signal = tissue[reference].mean()
     labels = np.zeros(tissue.shape, dtype=np.uint8)
@@ -162,11 +206,11 @@ def render_subject(draw: MidbrainDraw, spacing_mm: float = SPACING_MM) -> Midbra
     )
 
 
-def phantom_axes(spacing_mm: float) -> tuple[list[FloatArray], FloatArray]:
+def phantom_axes(spacing_mm: float, field_of_view: FieldOfView = "midbrain") -> tuple[list[FloatArray], FloatArray]:
     """Return the coordinates in mm of the voxel centres along each axis, and the affine."""
     axes: list[FloatArray] = []
     affine: FloatArray = np.diag([spacing_mm] * 3 + [1.0])
-    for axis, (low, high) in enumerate(FIELD_OF_VIEW_MM):
+    for axis, (low, high) in enumerate(FIELDS_OF_VIEW[field_of_view]):
         count = round((high - low) / spacing_mm)
         first = (low + high - (count - 1) * spacing_mm) / 2.0
         axes.append(first + spacing_mm * np.arange(count, dtype=np.float64))
@@ -199,21 +243,6 @@ def _neuromelanin_contrast(tissue: FloatArray) -> FloatArray:
     level = 0.7
     saturated = 1.0 - np.exp(-((np.maximum(tissue, 0.05) / level) ** 2))
     return np.asarray(saturated / (1.0 - np.exp(-(level**-2.0))))
-
-
-def _occupancy(
-    name: str, mapping: FloatArray, derivative: FloatArray, spacing_mm: float, size: StructureSize
-) -> FloatArray:
-    """Return the share of each voxel that a structure fills, by probing points inside the voxels near it."""
-    low, high = (np.reshape(corner, (3, 1, 1, 1)) for corner in bounding_box_mm(name))
-    near = np.all((mapping > low - 2 * spacing_mm) & (mapping < high + 2 * spacing_mm), axis=0)
-    offsets = ((np.arange(SUBVOXELS) + 0.5) / SUBVOXELS - 0.5) * spacing_mm
-    points = np.stack(np.meshgrid(offsets, offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 3)
-    # Within a voxel the mapping is taken as linear: it varies over 16 mm.
-    probed = mapping[:, near].T[:, None, :] + points @ derivative[near].transpose(0, 2, 1)
-    occupancy = np.zeros(near.shape)
-    occupancy[near] = inside_structure(name, probed, size).mean(axis=1)
-    return occupancy
 
 
 def _with_noise(signal: FloatArray, draw: MidbrainDraw) -> FloatArray:

@@ -1,0 +1,89 @@
+"""``neurograft phantom``: make cohorts in which the truth is known."""
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from neurograft.cli.options import OutOption, OverwriteOption
+
+if TYPE_CHECKING:
+    from neurograft.phantoms.ageing import Channel
+    from neurograft.phantoms.anatomy import FieldOfView
+    from neurograft.phantoms.midbrain import Drawer
+
+app = typer.Typer(help="Make a cohort with known truth.", no_args_is_help=True, rich_markup_mode=None)
+
+PeopleOption = Annotated[int, typer.Option("--subjects", min=1, help="Number of people.")]
+CohortSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the people.")]
+
+
+@app.command("midbrain")
+def midbrain(
+    out: OutOption,
+    subjects: PeopleOption = 20,
+    seed: CohortSeedOption = 0,
+    structures: Annotated[str, typer.Option(help="Structures to label: SNpc, LC or both, with a comma.")] = "SNpc,LC",
+    spacing: Annotated[float, typer.Option(help="Voxel size in mm, 0.4 to 1.5.")] = 0.75,
+    label: Annotated[str, typer.Option(help="Label maps of the cohort: truth, rater1 or rater2.")] = "truth",
+    raters: Annotated[bool, typer.Option("--raters", help="Write two raters' drawings beside the truth.")] = False,
+    age_groups: Annotated[
+        bool, typer.Option("--age-groups", help="57 older and 25 younger people of every 82, of different contrast.")
+    ] = False,
+    field_of_view: Annotated[
+        str, typer.Option(help="midbrain, or wide (160 x 160 x 128 voxels at 0.75 mm).")
+    ] = "midbrain",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Neuromelanin-sensitive scans of the midbrain, with substantia nigra and locus coeruleus."""
+    from neurograft.cli.display import progress_bar
+    from neurograft.phantoms import make_midbrain_cohort
+
+    with progress_bar("Making people") as progress:
+        table = make_midbrain_cohort(
+            out,
+            subjects,
+            seed,
+            structures=_names(structures),
+            spacing_mm=spacing,
+            overwrite=overwrite,
+            progress=progress,
+            age_groups=age_groups,
+            raters=raters,
+            label=cast("Drawer", label),
+            field_of_view=cast("FieldOfView", field_of_view),
+        )
+    typer.echo(table)
+
+
+@app.command("ageing")
+def ageing(
+    out: OutOption,
+    subjects: PeopleOption = 20,
+    seed: CohortSeedOption = 0,
+    channels: Annotated[str, typer.Option(help="Images to make: T1w, T2w or both, with a comma.")] = "T1w",
+    spacing: Annotated[float, typer.Option(help="Voxel size in mm, 1 to 4.")] = 2.0,
+    scatter: Annotated[
+        float, typer.Option(help="How much the ventricles of people of one age differ, 0 to 0.4 of their volume.")
+    ] = 0.2,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Brains between 20 and 85 years, whose ventricles grow with age."""
+    from neurograft.cli.display import progress_bar
+    from neurograft.phantoms import make_ageing_cohort
+
+    with progress_bar("Making people") as progress:
+        table = make_ageing_cohort(
+            out,
+            subjects,
+            seed,
+            channels=cast("list[Channel]", _names(channels)),
+            spacing_mm=spacing,
+            scatter=scatter,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    typer.echo(table)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
