@@ -5,6 +5,7 @@ complete; a file likewise. What already exists is refused unless overwriting was
 a directory is only ever replaced when neurograft made every file in it.
 """
 
+import errno
 import json
 import os
 import re
@@ -88,6 +89,8 @@ def staged_directory(final: Path, fingerprint: dict[str, Any], overwrite: bool =
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # another place is no better mend than space in this one
         raise InputError(f"the output cannot be made: {error.strerror}", "Choose another --out", final) from error
     with exclusive(working.with_name(f"{working.name}.lock"), final):
         yield from _staged(working, final, fingerprint, overwrite)
@@ -100,6 +103,8 @@ def _staged(working: Path, final: Path, fingerprint: dict[str, Any], overwrite: 
         working.mkdir(exist_ok=True)
         write_json(working / MARKER, {"request": fingerprint})
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # another place is no better mend than space in this one
         raise InputError(f"the output cannot be made: {error.strerror}", "Choose another --out", final) from error
     yield working
     write_json(working / MARKER, {"request": fingerprint, "files": _files_in(working)})

@@ -146,3 +146,17 @@ def test_label_states_are_respected(cohort, save):
 def test_a_cohort_without_labels_stops_training(cohort):
     report = check_cohort(cohort(table="subject\timage\np\ta.nii\n"))
     assert found(report) == [("error", None, "no case has a label map")]
+
+
+def test_slices_need_a_word_on_which(cohort):
+    table = (
+        "subject\timage\tlabel\tlabel_state\tlabel_axis\np\ta.nii\tla.nii\tslices\t\nq\tb.nii\tlb.nii\tslices\taxial\n"
+    )
+    assert found(check_cohort(cohort(table=table))) == [
+        (
+            "warning",
+            "p",
+            "SNpc, LC is annotated in some slices only in case p (label_state slices), "
+            "so its voxels elsewhere would pass for background",
+        )
+    ]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurograft.imaging.cropping import Box, centred_box, crop, middle_box, nonzero_box, paste
+from neurograft.imaging.cropping import Box, box_holding, centred_box, crop, middle_box, nonzero_box, paste
 
 
 def test_nonzero_box_over_all_channels() -> None:
@@ -77,3 +77,47 @@ def test_paste_undoes_a_crop_about_the_middle(shape: tuple, size: tuple, channel
     # All that the box shows comes back.
     assert kept.sum() == channels * np.prod(np.minimum(shape, size))
     np.testing.assert_array_equal(crop(back, box, fill=-1), changed)
+
+
+def test_boxes_move_grow_join_and_are_clipped() -> None:
+    box = Box((1, 2, 3), (4, 4, 4))
+    assert box.shifted((10, -2, 0)) == Box((11, 0, 3), (14, 2, 4))
+    assert box.grown(2) == Box((-1, 0, 1), (6, 6, 6))
+    assert box.grown(2).clipped((5, 9, 5)) == Box((0, 0, 1), (5, 6, 5))
+    assert box.joined(Box((0, 3, 3), (2, 9, 4))) == Box((0, 2, 3), (4, 9, 4))
+    assert not box.is_empty
+    assert box.clipped((9, 2, 9)).is_empty
+    assert Box((12, 0, 0), (14, 1, 1)).clipped((9, 2, 9)).is_empty
+
+
+def test_a_box_on_another_grid_covers_the_same_place() -> None:
+    box = Box((2, 4, 1), (4, 5, 3))
+    assert box.mapped(np.eye(4)) == box
+    # Voxels half as large, first edges aligned: index i becomes 2 i + 0.5.
+    halved = np.diag([2.0, 2.0, 2.0, 1.0])
+    halved[:3, 3] = 0.5
+    assert box.mapped(halved) == Box((4, 8, 2), (8, 10, 6))
+    assert box.mapped(np.linalg.inv(halved)) == Box((1, 2, 0), (2, 3, 2))
+    # The first axis runs the other way in a volume of ten, the others change places.
+    turned = np.array([[-1, 0, 0, 9], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    assert box.mapped(turned) == Box((6, 1, 4), (8, 3, 5))
+
+
+@pytest.mark.parametrize(
+    ("needed", "centre", "expected"),
+    [
+        (Box((4, 4, 4), (6, 6, 6)), (4.5, 4.5, 4.5), Box((3, 3, 3), (7, 7, 7))),
+        # The centre would leave a part out: moved.
+        (Box((1, 4, 4), (4, 6, 6)), (9, 4.5, 4.5), Box((1, 3, 3), (5, 7, 7))),
+        # Longer than the size: grown along that axis.
+        (Box((1, 4, 4), (8, 6, 6)), (4.5, 4.5, 4.5), Box((1, 3, 3), (8, 7, 7))),
+        # At the border: moved inwards; what lies beyond does not count.
+        (Box((-3, 9, 4), (2, 10, 6)), (0, 9, 4.5), Box((0, 6, 3), (4, 10, 7))),
+    ],
+)
+def test_a_box_that_must_hold_another(needed: Box, centre: tuple, expected: Box) -> None:
+    assert box_holding(needed, centre, (4, 4, 4), (10, 10, 10)) == expected
+
+
+def test_a_box_takes_all_of_a_smaller_volume() -> None:
+    assert box_holding(Box((1, 0, 0), (2, 1, 1)), (1, 0, 0), (4, 4, 1), (3, 9, 1)) == Box((0, 0, 0), (3, 4, 1))

@@ -128,3 +128,30 @@ def test_real_label_table(shared_data: Path) -> None:
     pairs = {(table.names[left - 1], table.names[right - 1]) for left, right in table.mirror_pairs()}
     assert ("Left Hippocampus", "Right Hippocampus") in pairs
     assert table.unpaired_sides() == []
+
+
+@pytest.mark.parametrize("name", ["not annotated", "Not annotated", "ignore"])
+def test_a_row_names_the_value_of_voxels_that_nobody_annotated(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "labels.tsv"
+    path.write_text(f"index\tname\n1\tLC\n9\t{name}\n")
+    table = LabelTable.from_tsv(path)
+    assert (table.names, table.ignore_value) == (["LC"], 9)
+    assert table.to_classes(np.array([0, 1, 9])).tolist() == [0, 1, IGNORE]
+    assert table.select(["LC"]).ignore_value == 9
+    table.to_tsv(tmp_path / "again.tsv")
+    assert LabelTable.from_tsv(tmp_path / "again.tsv") == table
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("8\tignore\n9\tnot annotated\n", "values 8 and 9 both mark voxels that were not annotated"),
+        ("0\tnot annotated\n", "value 0 marks voxels that were not annotated"),
+    ],
+)
+def test_one_value_and_not_background_marks_what_was_not_annotated(tmp_path: Path, rows: str, message: str) -> None:
+    path = tmp_path / "labels.tsv"
+    path.write_text(f"index\tname\n1\tLC\n{rows}")
+    with pytest.raises(InputError, match=message) as caught:
+        LabelTable.from_tsv(path)
+    assert caught.value.file == path

@@ -105,7 +105,7 @@ def test_volumes_and_probabilities(threshold_bundle: BundleMaker, tmp_path: Path
     assert calls == [(1, 3), (2, 3), (3, 3)]
     written = pd.read_csv(tmp_path / "out" / "volumes.tsv", sep="\t")
     columns = ["case", "subject", "session", "label", "index", "voxels", "volume_mm3", "mask", "seen_in_training"]
-    assert list(written.columns) == list(frame.columns) == columns
+    assert list(written.columns) == list(frame.columns) == [*columns, "region", "oracle"]
     assert written[["case", "label", "index"]].values.tolist() == [
         [f"s{number}", label, index] for number in range(3) for label, index in (("dim", 4), ("never", 9))
     ]

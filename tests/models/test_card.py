@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from neurograft.models import save_bundle
+from neurograft.models import AgeInfo, save_bundle
 from neurograft.networks import UnitNetwork
 
 
@@ -51,6 +51,15 @@ def test_card_says_when_nobody_was_held_out(tmp_path: Path, network, make_info) 
     assert sentence not in card(tmp_path / "a", info, network)
     info = make_info(training={**info.training, "validation_subjects": 0, "kept": "last"})
     assert sentence in card(tmp_path / "b", info, network)
+
+
+def test_card_of_a_model_that_reads_ages(tmp_path: Path, network, make_info) -> None:
+    age = AgeInfo(covariate="scan_age", mean=39.0, sd=2.456, training_mean=38.123)
+    text = card(tmp_path / "a", make_info(age=age), network)
+    line = "| Age | learnt from the column scan_age; mean of the training subjects 38.12, SD of the scale 2.46 |"
+    assert f"| Trained on | {make_info().training['compute']} |" in text
+    assert f"{line}\n| Seed | 3 |" in text
+    assert "| Age |" not in card(tmp_path / "b", make_info(), network)
 
 
 def test_text_of_the_user_is_not_run_as_a_template(tmp_path: Path, network, make_info) -> None:

@@ -50,3 +50,36 @@ def test_unit_of_a_tensor_is_the_first_part_of_its_name() -> None:
 def test_head_names() -> None:
     assert build_network(SMALL, 1, 1, seed=0).head_names == ("head",)
     assert "unet3d" in NETWORKS
+
+
+def test_every_option_reaches_the_residual_network() -> None:
+    config = NetworkConfig(
+        name="residual_unet3d",
+        channels=(2, 3, 4),
+        norm="group",
+        activation="silu",
+        upsampling="trilinear",
+        auxiliary_heads=1,
+        age_head="paper",
+    )
+    network = build_network(config, 2, 5, seed=0)
+    modules = [type(module) for module in network.modules()]
+    assert nn.GroupNorm in modules
+    assert nn.SiLU in modules
+    assert nn.Upsample in modules
+    names = [unit.name for unit in network.units]
+    assert names == ["stem", "down1", "bottleneck", "up1", "up2", "head", "aux_head1", "age"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"auxiliary_heads": 1}, "unet3d has no side units"),
+        ({"age_head": "code"}, "unet3d has no side units"),
+        ({"name": "residual_unet3d", "block_order": "conv-act-norm"}, "norms before its activations"),
+        ({"name": "residual_unet3d", "auxiliary_heads": 3}, "leave room for 2"),
+    ],
+)
+def test_options_that_a_network_does_not_have(options, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        NetworkConfig(**options)

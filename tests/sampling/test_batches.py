@@ -128,3 +128,18 @@ def test_no_cases_and_mixed_channels_are_refused():
         PatchBatches([], SAMPLING, NOTHING)
     with pytest.raises(InputError, match="channels"):
         PatchBatches(_cases(1) + _cases(1, channels=2), SAMPLING, NOTHING)
+
+
+def test_numbers_that_all_cases_know_come_with_their_patches():
+    def numbered(name: str, covariates: dict[str, float]) -> TrainingCase:
+        image = torch.zeros(1, 8, 8, 8)
+        return TrainingCase(name, name, image, torch.zeros(8, 8, 8, dtype=torch.int16), covariates=covariates)
+
+    ages = {"a": 26.5, "b": 40.25}
+    cases = [numbered("a", {"age": 26.5, "dose": 1.0}), numbered("b", {"age": 40.25})]
+    sampling = SamplingConfig(patch_size=(8, 8, 8), batch_size=6)
+    batch = PatchBatches(cases, sampling, AugmentationConfig()).batch(0)
+    assert list(batch.covariates) == ["age"]
+    assert batch.covariates["age"].dtype == torch.float32
+    assert batch.covariates["age"].tolist() == [ages[name] for name in batch.case_ids]
+    assert set(batch.case_ids) == {"a", "b"}

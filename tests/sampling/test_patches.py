@@ -83,3 +83,51 @@ def test_subjects_are_equally_likely_whatever_their_number_of_cases():
     counts = Counter(draw.case for draw in draw_patches(cases, 1200, config, torch.Generator().manual_seed(3)))
     assert abs(counts[3] - 600) < 5 * 300**0.5
     assert all(abs(counts[index] - 200) < 5 * 167**0.5 for index in range(3))
+
+
+def _slice_case(shape=(60, 40, 40), plane=33) -> TrainingCase:
+    target = torch.full(shape, -1, dtype=torch.int16)
+    target[plane, 5:20, 8:30] = 0
+    return TrainingCase("a", "a", torch.zeros(1, *shape), target)
+
+
+def test_patches_of_a_partly_annotated_case_hold_something_annotated():
+    case = _slice_case()
+    config = SamplingConfig(patch_size=(6, 5, 4), target_probability=0.5)
+    for draw in draw_patches([case], 300, config, torch.Generator().manual_seed(0)):
+        start = [int(middle - (side - 1) / 2) for middle, side in zip(draw.centre, config.patch_size, strict=True)]
+        box = tuple(slice(first, first + side) for first, side in zip(start, config.patch_size, strict=True))
+        assert (case.target[box] != -1).any()
+        assert case.target[draw.target_voxel] == 0
+
+
+def test_every_annotated_voxel_is_as_likely():
+    target = torch.full((4, 3, 2), -1, dtype=torch.int16)
+    places = [(0, 0, 1), (2, 0, 0), (2, 1, 1), (2, 2, 0), (3, 2, 1)]
+    for place in places:
+        target[place] = 0
+    case = TrainingCase("a", "a", torch.zeros(1, 4, 3, 2), target)
+    config = SamplingConfig(patch_size=(2, 2, 2), target_probability=0)
+    draws = draw_patches([case], 2000, config, torch.Generator().manual_seed(1))
+    counts = Counter(draw.target_voxel for draw in draws)
+    assert sorted(counts) == places
+    assert all(abs(count - 400) < 5 * 400**0.5 for count in counts.values())
+
+
+def test_share_of_patches_with_an_annotated_voxel_is_the_asked_one():
+    config = SamplingConfig(patch_size=(2, 2, 2), target_probability=0, annotated_probability=0.25)
+    draws = draw_patches([_slice_case()], 2000, config, torch.Generator().manual_seed(1))
+    placed = sum(draw.target_voxel is not None for draw in draws)
+    assert abs(placed - 500) < 5 * (2000 * 0.25 * 0.75) ** 0.5
+
+
+def test_whole_cases_are_drawn_as_if_there_were_no_partial_ones():
+    case = _case("a", "a", (20, 20, 20), {(10, 10, 10): 1})
+    starts = []
+    for share in (0.0, 1.0):
+        config = SamplingConfig(patch_size=(4, 4, 4), annotated_probability=share)
+        starts.append(draw_patches([case], 50, config, torch.Generator().manual_seed(5)))
+    assert starts[0] == starts[1]
+    nothing = TrainingCase("a", "a", torch.zeros(1, 8, 8, 8), torch.full((8, 8, 8), -1, dtype=torch.int16))
+    draws = draw_patches([nothing], 5, SamplingConfig(patch_size=(4, 4, 4)), torch.Generator().manual_seed(5))
+    assert all(draw.target_voxel is None for draw in draws)

@@ -111,3 +111,19 @@ def test_nothing_asked_for_keeps_the_voxel_grid():
 @pytest.mark.parametrize(("orientation", "axes"), [("RAS", (0, 2)), ("LPI", (0, 2)), ("ASL", (1, 2)), ("SRA", (0, 1))])
 def test_flip_axes_follow_the_orientation(orientation, axes):
     assert flipped_array_axes(["left-right", "inferior-superior"], orientation) == axes
+
+
+def test_flips_and_translations_come_as_often_as_asked():
+    config = AugmentationConfig(
+        translation_voxels=(20, 20, 20),
+        translation_probability=0.24,
+        flip_probability=0.1,
+        rotation_probability=0,
+        scale_probability=0,
+        elastic_probability=0,
+    )
+    draws = draw_spatial(config, (8, 8, 8), 2000, torch.Generator().manual_seed(0), flip_axes=(0, 1, 2))
+    moved = sum(any(draw.translation_voxels) for draw in draws)
+    assert abs(moved - 480) < 5 * (480 * 0.76) ** 0.5
+    flips = np.array([draw.flips for draw in draws]).sum(axis=0)
+    assert all(abs(count - 200) < 5 * (200 * 0.9) ** 0.5 for count in flips)

@@ -13,6 +13,8 @@ from neurograft.errors import InputError
 from neurograft.evaluation.policies import Policies
 from neurograft.imaging.files import read_label_map, write_label_map
 from neurograft.imaging.grid import Grid
+from neurograft.reports.evaluation_page import evaluation_page
+from neurograft.reports.evaluation_report import evaluation_report
 from neurograft.scoring.files import EvaluationSummary, write_evaluation
 from neurograft.scoring.options import BOTH_SURFACES, ScoringOptions
 from neurograft.scoring.run import score_files
@@ -190,3 +192,20 @@ def test_unknown_names_are_refused(make_scans: Callable) -> None:
     ):
         with pytest.raises(InputError, match=problem):
             score_files(scans.cohort, scans.prediction, options=options)
+
+
+def test_an_oracle_is_told_in_every_table(make_scans: Callable, tmp_path: Path) -> None:
+    scans = make_scans(3)
+    for file in list(scans.prediction.iterdir()):
+        file.rename(file.with_name(file.name.replace(".nii", "_dseg.nii")))
+    (scans.prediction / "s01_dseg.json").write_text('{"oracle": true}')
+    found = score_files(scans.cohort, scans.prediction, options=ALL)
+    rows = found.tables.per_case
+    assert rows.groupby("case")["oracle"].unique().map(list).to_dict() == {"s00": ["no"], "s01": ["yes"], "s02": ["no"]}
+    assert found.tables.summary["policy"].str.contains("oracle crop").all()
+    assert found.tables.agreement["note"].str.contains("oracle crop").all()
+    assert found.tables.biomarkers is not None
+    assert "oracle" in found.tables.biomarkers
+    report = evaluation_report(found, "", "", {})
+    assert report.warnings[0].startswith("1 of 3 cases: oracle crop")
+    assert "oracle crop" in evaluation_page(report)

@@ -53,8 +53,8 @@ def compare(
         raise InputError(f"--measure {unknown[0]!r} is unknown", f"Choose among {', '.join(MEASURES)}")
     named = []
     for text in runs:
-        name, equals, folder = text.partition("=")
-        named.append((name, Path(folder)) if equals else (Path(text).resolve().name, Path(text)))
+        name, equals, run = text.partition("=")
+        named.append((name, Path(run)) if equals else (Path(text).resolve().name, Path(text)))
     check_free(out, overwrite)
     compared = compare_evaluations(
         named,

@@ -76,6 +76,7 @@ def evaluate(
     from neurograft.evaluation.lesions.matching import MatchPolicy
     from neurograft.evaluation.overlap.slices import SlicePolicy
     from neurograft.evaluation.policies import Policies
+    from neurograft.inference.region_files import ORACLE_WORDS, region_facts
     from neurograft.outputs import check_free, staged_directory
     from neurograft.reports.evaluation_page import write_evaluation_page
     from neurograft.reports.evaluation_report import evaluation_report
@@ -117,12 +118,14 @@ def evaluate(
     with staged_directory(out, identity, overwrite) as folder:
         write_evaluation(evaluation, folder)
         subtitle = f"{prediction} against {reference}"
-        report = evaluation_report(evaluation, "How good are these segmentations?", subtitle, {})
+        report = evaluation_report(evaluation, "How good are these segmentations?", subtitle, region_facts(prediction))
         write_evaluation_page(report, folder / "evaluation.html")
     if json:
         show_json({"out": str(out), **evaluation_summary(evaluation).model_dump()})
     else:
         _show(evaluation, out)
+        if "oracle" in evaluation.tables.per_case:
+            typer.echo(f"Beware: {ORACLE_WORDS}.")
 
 
 def _show(evaluation: "Evaluation", out: Path) -> None:

@@ -27,6 +27,12 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write a probability map a label too.")
     ] = False,
+    locator: Annotated[
+        Path | None,
+        typer.Option(
+            help="A model that finds the region to segment, for inference.region=predicted.", show_default=False
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
     subjects: SubjectsOption = None,
     where: WhereOption = None,
@@ -37,13 +43,16 @@ def predict(
 ) -> None:
     """Segment scans with one model, or with several whose probabilities are averaged.
 
-    Masks lie on the scans' own grids. Overrides may set inference.* and postprocessing.* keys.
+    Masks lie on the scans' own grids. Overrides may set inference.* and postprocessing.* keys:
+    inference.region=predicted segments a box that a coarse pass has found. inference.region=oracle
+    cuts it around the true structure, which needs labels, and every result says so.
     """
     from dataclasses import replace
 
     from neurograft.cli.display import progress_bar, show_json, show_table
     from neurograft.cohorts import open_scans
     from neurograft.errors import InputError
+    from neurograft.inference.region_files import region_facts
     from neurograft.inference.run import PredictionRequest, predict_cohort
     from neurograft.models import Bundle, open_bundle
     from neurograft.recipes.loading import override_recipe
@@ -54,15 +63,30 @@ def predict(
                 f"override {text!r} does not concern prediction", "Set inference.* or postprocessing.* keys here"
             )
 
+    texts = list(overrides or ())
+    region_given = any(text.partition("=")[0].strip() == "inference.region" for text in texts)
+    if locator is not None and not region_given:
+        # A locator can only mean that.
+        texts.append("inference.region=predicted")
+        region_given = True
+
     def overridden(bundle: Bundle) -> Bundle:
-        recipe = override_recipe(bundle.info.recipe.model_dump(mode="json"), overrides or ())
+        recipe = override_recipe(bundle.info.recipe.model_dump(mode="json"), texts)
         return replace(bundle, info=bundle.info.model_copy(update={"recipe": recipe}))
 
     bundles = [overridden(open_bundle(path)) for path in model]
+    if bundles[0].info.recipe.inference.region == "oracle" and not region_given:
+        raise InputError(
+            "this model's recipe cuts images around the true structure (inference.region: oracle)",
+            "Say inference.region=oracle to do that here too, or inference.region=predicted or whole",
+            bundles[0].path,
+        )
     selection = Selection(subjects, where, bids)
     scans = selection.choose(open_scans(input_, bundles[0].info.channels, read_pairs(bids, "--bids", "KEY=VALUE")))
     with progress_bar("Segmenting") as progress:
-        volumes = predict_cohort(PredictionRequest(bundles, scans, out, probabilities, overwrite, device), progress)
+        finder = None if locator is None else open_bundle(locator)
+        request = PredictionRequest(bundles, scans, out, probabilities, overwrite, device, finder)
+        volumes = predict_cohort(request, progress)
     if json:
         show_json({"out": str(out), "cases": len(scans), "volumes": volumes.to_dict("records")})
         return
@@ -73,3 +97,5 @@ def predict(
     ]
     columns = ("label", "mean mm³", "SD", "smallest", "largest", "n", "empty masks")
     show_table(f"{len(scans)} scans segmented into {out}", columns, rows)
+    for name, fact in region_facts(out).items():
+        typer.echo(f"{name}: {fact}")

@@ -9,6 +9,7 @@ import numpy as np
 from neurograft.cohorts.cohort import Case
 from neurograft.cohorts.cohort_report import CaseRow, Problem, Severity
 from neurograft.cohorts.fingerprints import ImageFingerprint, fingerprint_image
+from neurograft.cohorts.open_labels import require_known_extent
 from neurograft.errors import InputError
 from neurograft.imaging.files import read_image, read_label_map
 from neurograft.imaging.labels import LabelTable
@@ -55,6 +56,10 @@ def check_case(case: Case, labels: LabelTable) -> CaseFindings:
         _check_voxels(volume, path, note)
     label_was_read = False
     if case.label is not None and case.is_labelled:
+        try:
+            require_known_extent(case, labels)
+        except InputError as error:
+            note("warning", case.label, error.problem, error.mend)
         try:
             label_map = read_label_map(case.label)
         except InputError as error:

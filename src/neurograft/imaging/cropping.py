@@ -4,11 +4,16 @@ A box may reach beyond the volume; what lies outside is filled when it is cut ou
 when it is put back.
 """
 
+import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from neurograft.imaging.grid import Shape
+
+_ROUNDING = 1e-6
+"""Share of a voxel that an affine map of a box may be off without another voxel being taken in."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,45 @@ class Box:
         shift = np.eye(4)
         shift[:3, 3] = self.start
         return shift
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds no voxel."""
+        return min(self.size) <= 0
+
+    def shifted(self, offset: Shape) -> "Box":
+        """The same box, counted from elsewhere: `offset` is where the present first voxel lies there."""
+        start, stop = ([edge + by for edge, by in zip(side, offset, strict=True)] for side in (self.start, self.stop))
+        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+    def grown(self, voxels: int) -> "Box":
+        """The box with a margin on all six sides."""
+        return Box(self.shifted((-voxels, -voxels, -voxels)).start, self.shifted((voxels, voxels, voxels)).stop)
+
+    def clipped(self, shape: Shape) -> "Box":
+        """The part of the box inside a volume; empty where there is none."""
+        start = [min(max(edge, 0), extent) for edge, extent in zip(self.start, shape, strict=True)]
+        stop = [min(max(edge, first), extent) for edge, first, extent in zip(self.stop, start, shape, strict=True)]
+        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+    def joined(self, other: "Box") -> "Box":
+        """The smallest box that holds both."""
+        start, stop = np.minimum(self.start, other.start).tolist(), np.maximum(self.stop, other.stop).tolist()
+        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
+
+    def mapped(self, voxel_map: np.ndarray) -> "Box":
+        """The smallest box of whole voxels on another grid that covers this one.
+
+        Args:
+            voxel_map: affine (4, 4), index here to index there.
+        """
+        # Voxels reach half a voxel beyond the centre of the first and of the last.
+        sides = [(first - 0.5, last - 0.5) for first, last in zip(self.start, self.stop, strict=True)]
+        corners = np.array([[*corner, 1.0] for corner in product(*sides)]) @ voxel_map.T
+        low, high = corners[:, :3].min(0) + 0.5, corners[:, :3].max(0) + 0.5
+        start = [math.floor(edge + _ROUNDING) for edge in low.tolist()]
+        stop = [math.ceil(edge - _ROUNDING) for edge in high.tolist()]
+        return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))
 
 
 def nonzero_box(data: np.ndarray, margin: Shape = (0, 0, 0)) -> Box:
@@ -75,6 +119,30 @@ def centred_box(shape: Shape, centre: tuple[float, float, float], size: Shape) -
             # The centre of voxels start .. start+length-1 is start + (length-1)/2.
             starts.append(min(max(int(np.floor(middle - (length - 1) / 2 + 0.5)), 0), extent - length))
     return Box((starts[0], starts[1], starts[2]), (starts[0] + size[0], starts[1] + size[1], starts[2] + size[2]))
+
+
+def box_holding(needed: Box, centre: tuple[float, float, float], size: Shape, shape: Shape) -> Box:
+    """A box that holds another one: of a given size around a point as far as that allows, else larger.
+
+    It is moved, never shrunk, to hold what is needed; it grows along an axis only where that is
+    longer than `size`. It never leaves the volume: where the volume is smaller, it takes all.
+
+    Args:
+        needed: what must lie inside; its part outside the volume does not count.
+        centre: voxel coordinates, 0 being the centre of the first voxel.
+        size: voxels of the box along each axis.
+        shape: that of the volume.
+    """
+    needed = needed.clipped(shape)
+    starts, stops = [], []
+    for first, last, middle, wanted, extent in zip(needed.start, needed.stop, centre, size, shape, strict=True):
+        length = min(max(wanted, last - first), extent)
+        start = math.floor(middle - (length - 1) / 2 + 0.5)
+        start = min(max(start, last - length), first)
+        start = min(max(start, 0), extent - length)
+        starts.append(start)
+        stops.append(start + length)
+    return Box((starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2]))
 
 
 def crop(data: np.ndarray, box: Box, fill: float = 0) -> np.ndarray:

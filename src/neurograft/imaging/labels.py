@@ -20,6 +20,9 @@ from neurograft.outputs import write_text
 IGNORE = -1
 """Class of voxels that nobody annotated; losses leave them out."""
 
+NOT_ANNOTATED = ("not annotated", "ignore")
+"""Names, in any case, of the value that marks voxels without annotation; the second is nnU-Net's."""
+
 
 @dataclass(frozen=True)
 class Label:
@@ -87,8 +90,26 @@ class LabelTable:
 
     @classmethod
     def from_names(cls, names: Mapping[int, str], ignore_value: int | None = None) -> "LabelTable":
-        """Make a table from ``{value: name}``; value 0 is dropped, equal names are merged."""
+        """Make a table from ``{value: name}``; value 0 is dropped, equal names are merged.
+
+        A value with one of the names `NOT_ANNOTATED` is no label but the ignore value.
+
+        Raises:
+            InputError: two values to ignore.
+        """
         merged: dict[str, list[int]] = {}
+        for value, name in names.items():
+            if name.strip().casefold() in NOT_ANNOTATED:
+                if ignore_value not in (None, value):
+                    raise InputError(
+                        f"values {ignore_value} and {value} both mark voxels that were not annotated", "Keep one"
+                    )
+                ignore_value = value
+        if ignore_value == 0:
+            raise InputError(
+                "value 0 marks voxels that were not annotated, but it is background",
+                "Give them another value in the label maps and in the table",
+            )
         for value, name in names.items():
             if value != 0 and value != ignore_value:
                 merged.setdefault(name, []).append(value)
@@ -98,10 +119,12 @@ class LabelTable:
     def from_tsv(cls, path: Path | str, ignore_value: int | None = None) -> "LabelTable":
         """Read a BIDS label table (``dseg.tsv``): columns `index` and `name`, others ignored.
 
-        Rows of one name are one label with several values.
+        Rows of one name are one label with several values. A row called ``not annotated`` (or
+        ``ignore``) names the value of voxels that nobody annotated.
 
         Raises:
-            InputError: unreadable, a column missing, an index that is no integer or occurs twice.
+            InputError: unreadable, a column missing, an index that is no integer or occurs twice,
+                or two values to ignore.
         """
         path = Path(path)
         try:
@@ -135,11 +158,16 @@ class LabelTable:
             if value in names:
                 raise InputError(f"index {value} occurs twice", "Give each label its own index", path)
             names[value] = name
-        return cls.from_names(names, ignore_value)
+        try:
+            return cls.from_names(names, ignore_value)
+        except InputError as error:
+            raise InputError(error.problem, error.mend, path) from error
 
     def to_tsv(self, path: Path | str) -> None:
-        """Write the table as BIDS does, a row per value."""
+        """Write the table as BIDS does, a row per value; the ignore value's row comes last."""
         rows = [f"{value}\t{label.name}" for label in self.labels for value in label.values]
+        if self.ignore_value is not None:
+            rows.append(f"{self.ignore_value}\t{NOT_ANNOTATED[0]}")
         write_text(Path(path), "\n".join(["index\tname", *rows]) + "\n")
 
     def select(self, wanted: Sequence[str] | Mapping[str, Sequence[str]]) -> "LabelTable":

@@ -34,9 +34,9 @@ def filter_components(classes: NDArray[Any], config: PostprocessingConfig, voxel
         A new array of the same shape and type, with the voxels of dropped components set to 0.
     """
     result = classes.copy()
-    least_voxels = _least_voxels(config, voxel_volume_mm3)
+    fewest = least_voxels(config, voxel_volume_mm3)
     foreground = classes > 0
-    if (least_voxels <= 1 and config.keep_largest is None) or not foreground.any():
+    if (fewest <= 1 and config.keep_largest is None) or not foreground.any():
         return result
     box = ndimage.find_objects(foreground.view(np.uint8))[0]
     inside = np.where(foreground[box], classes[box], 0)
@@ -45,7 +45,7 @@ def filter_components(classes: NDArray[Any], config: PostprocessingConfig, voxel
     voxels = np.bincount(components.ravel())
     class_of = np.zeros(len(voxels), dtype=np.int64)
     class_of[components.ravel()] = inside.ravel()
-    keep = voxels >= least_voxels
+    keep = voxels >= fewest
     if config.keep_largest is not None:
         keep &= _rank_within_class(class_of, voxels) < config.keep_largest
     keep[0] = True
@@ -55,8 +55,8 @@ def filter_components(classes: NDArray[Any], config: PostprocessingConfig, voxel
     return result
 
 
-def _least_voxels(config: PostprocessingConfig, voxel_volume_mm3: float) -> int:
-    """Smallest number of voxels that satisfies both thresholds."""
+def least_voxels(config: PostprocessingConfig, voxel_volume_mm3: float) -> int:
+    """Smallest number of voxels of a component that satisfies both thresholds of a filter."""
     by_volume = int(np.ceil(config.min_volume_mm3 / voxel_volume_mm3 * (1 - VOLUME_TOLERANCE)))
     return max(config.min_voxels, by_volume)
 

@@ -9,9 +9,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurograft.errors import InputError
+from neurograft.imaging.grid import Shape
 from neurograft.imaging.preparation import PreparedImage, prepare_image, restore_classes, restore_probabilities
 from neurograft.imaging.volume import Volume
 from neurograft.inference.postprocessing import filter_components
+from neurograft.inference.regions import (
+    WHOLE,
+    CoarseAnswer,
+    Region,
+    Truth,
+    coarse_parts,
+    cut_region,
+    oracle_region,
+    predicted_region,
+    region_on,
+)
 from neurograft.inference.sliding_window import sliding_window
 from neurograft.models import Bundle
 from neurograft.networks import UnitNetwork
@@ -69,10 +81,12 @@ class Segmentation:
     Attributes:
         classes: int16 of the source grid's shape.
         probabilities: float32 (labels, *shape), background left out; None unless asked for.
+        region: the part of the image that was looked at.
     """
 
     classes: NDArray[np.int16]
     probabilities: NDArray[np.float32] | None
+    region: Region = WHOLE
 
 
 class Segmenter:
@@ -82,12 +96,15 @@ class Segmenter:
         bundles: models that agree on labels, outputs and channels. The first one's decision and
             post-processing count.
         device: where networks run.
+        locator: models that find the region for ``inference.region: predicted``; ``None`` lets
+            these models find it themselves.
 
     Raises:
-        InputError: no model, or models that do not agree.
+        InputError: no model, models that do not agree, or a locator that reads other channels or
+            is not asked for.
     """
 
-    def __init__(self, bundles: Sequence[Bundle], device: str = "cpu") -> None:
+    def __init__(self, bundles: Sequence[Bundle], device: str = "cpu", locator: "Segmenter | None" = None) -> None:
         if not bundles:
             raise InputError("no model was given", "Pass --model")
         first = bundles[0]
@@ -103,6 +120,14 @@ class Segmenter:
         self.channels = tuple(first.info.channels)
         self.task = SegmentationTask(first.info.recipe.task, first.labels.names)
         self.networks = [bundle.network().to(device) for bundle in bundles]
+        self.locator = locator
+        if locator is not None and self.recipes[0].inference.region != "predicted":
+            raise InputError(
+                f"a locator serves inference.region: predicted, and it is {self.recipes[0].inference.region}",
+                "Set inference.region=predicted, or leave the locator out",
+            )
+        if locator is not None:
+            self._locator_channels = _places_of(locator.channels, self.channels)
 
     def segment(
         self,
@@ -110,6 +135,7 @@ class Segmenter:
         mask: Volume | None = None,
         keep_probabilities: bool = False,
         progress: WindowProgress | None = None,
+        truth: Truth | None = None,
     ) -> Segmentation:
         """Segment one subject.
 
@@ -120,12 +146,14 @@ class Segmenter:
             volumes: one a channel, in the models' order.
             mask: as in `prepare_image`.
             keep_probabilities: give the labels' probabilities too.
-            progress: called with windows done and in all, model by model.
+            progress: called with windows done and in all, pass by pass and model by model.
+            truth: where the structures are, for ``inference.region: oracle`` and nothing else.
         """
         recipe = self.recipes[0]
         prepared = prepare_image(volumes, recipe.preparation, mask)
-        alike = all(other.preparation == recipe.preparation for other in self.recipes)
-        if alike:
+        region = self._region(prepared, volumes, mask, progress, truth)
+        if self._prepare_alike:
+            prepared = cut_region(prepared, region)
             image = torch.from_numpy(prepared.data)
             probabilities = self._mean(
                 [window_probabilities(n, self.task, image, r, progress) for n, r in self._pairs()]
@@ -138,6 +166,7 @@ class Segmenter:
             parts = []
             for network, its in self._pairs():
                 own = prepare_image(volumes, its.preparation, mask)
+                own = cut_region(own, region_on(region, prepared.grid, own.grid, _window(network, its)))
                 parts.append(
                     torch.from_numpy(
                         self._restore(
@@ -150,7 +179,64 @@ class Segmenter:
             on_grid = decide_classes(probabilities, self.task, recipe.inference, recipe.postprocessing, volume_mm3)
             restored = probabilities.numpy() if keep_probabilities else None
         labels = None if restored is None else self.task.label_probabilities(torch.from_numpy(restored)).numpy()
-        return Segmentation(on_grid, labels)
+        return Segmentation(on_grid, labels, region)
+
+    def locate(
+        self, prepared: PreparedImage, threshold: float, component_share: float, progress: WindowProgress | None = None
+    ) -> CoarseAnswer:
+        """Find the labels in a coarse pass: windows side by side, each place seen once.
+
+        All models look where all prepare images alike, else the first one alone.
+
+        Args:
+            prepared: the image as the first model prepares it.
+            threshold: probability from which on a voxel counts.
+            component_share: as in `coarse_parts`.
+            progress: as in `segment`.
+        """
+        image = torch.from_numpy(prepared.data)
+        pairs = self._pairs() if self._prepare_alike else self._pairs()[:1]
+        probabilities = self._mean(
+            [window_probabilities(network, self.task, image, _coarse(its), progress) for network, its in pairs]
+        )
+        parts = coarse_parts(
+            self.task.label_probabilities(probabilities).numpy(),
+            threshold,
+            component_share,
+            self.recipes[0].postprocessing,
+            prepared.grid.voxel_volume_mm3,
+        )
+        return CoarseAnswer(parts, tuple(self.labels.names), prepared.grid)
+
+    @property
+    def _prepare_alike(self) -> bool:
+        return all(recipe.preparation == self.recipes[0].preparation for recipe in self.recipes)
+
+    def _region(
+        self,
+        prepared: PreparedImage,
+        volumes: Sequence[Volume],
+        mask: Volume | None,
+        progress: WindowProgress | None,
+        truth: Truth | None,
+    ) -> Region:
+        """The part of the first model's prepared image to segment."""
+        config = self.recipes[0].inference
+        windows = [_window(network, its) for network, its in self._pairs()]
+        smallest = (max(w[0] for w in windows), max(w[1] for w in windows), max(w[2] for w in windows))
+        if config.region == "whole":
+            return WHOLE
+        if config.region == "oracle":
+            return oracle_region(truth, prepared, config, smallest)
+        shape = prepared.grid.shape
+        if all(extent <= max(sizes) for extent, *sizes in zip(shape, config.region_size, smallest, strict=True)):
+            return Region("predicted")
+        seen = prepared
+        if self.locator is not None:
+            chosen = [volumes[place] for place in self._locator_channels]
+            seen = prepare_image(chosen, self.locator.recipes[0].preparation, mask)
+        answer = (self.locator or self).locate(seen, config.region_threshold, config.region_component_share, progress)
+        return predicted_region(answer.on(prepared.grid), shape, config, smallest)
 
     def _pairs(self) -> list[tuple[UnitNetwork, Recipe]]:
         return list(zip(self.networks, self.recipes, strict=True))
@@ -163,3 +249,24 @@ class Segmenter:
     @staticmethod
     def _mean(parts: list[Tensor]) -> Tensor:
         return parts[0] if len(parts) == 1 else torch.stack(parts).mean(0)
+
+
+def _window(network: UnitNetwork, recipe: Recipe) -> Shape:
+    first, second, third = network.padded_size(recipe.inference.window or recipe.sampling.patch_size)
+    return first, second, third
+
+
+def _coarse(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"inference": recipe.inference.model_copy(update={"overlap": 0.0})})
+
+
+def _places_of(wanted: Sequence[str], channels: Sequence[str]) -> list[int]:
+    """Where the locator's channels stand among the model's; the only one of each is the same whatever its name."""
+    if len(wanted) == len(channels) == 1:
+        return [0]
+    if not set(wanted) <= set(channels):
+        raise InputError(
+            f"the locator reads the channels {', '.join(wanted)}; the model reads {', '.join(channels)}",
+            "Give a locator that reads channels of the model",
+        )
+    return [list(channels).index(name) for name in wanted]

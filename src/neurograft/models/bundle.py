@@ -26,6 +26,25 @@ WEIGHTS, INFO, CARD = "model.safetensors", "bundle.json", "README.md"
 FORMAT = 1
 
 
+class AgeInfo(BaseModel):
+    """How to read a model's age head.
+
+    Attributes:
+        covariate: the column that the training ages came from.
+        mean: of the scale that the head speaks in: an age is ``mean + sd * output``.
+        sd: of that scale.
+        training_mean: mean age of the cases that the model was last trained on, which is what a
+            model that has learnt nothing would best answer.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    covariate: str
+    mean: float
+    sd: float
+    training_mean: float
+
+
 class BundleInfo(BaseModel):
     """The content of ``bundle.json``.
 
@@ -45,6 +64,7 @@ class BundleInfo(BaseModel):
         training: seed, steps, seconds, subjects' counts, chosen validation figure, and so on.
         training_subjects: fingerprints of the training and validation subjects, as
             `CohortFingerprint.to_dict` gives them; those of the ancestors included.
+        age: how to read the age head, for a model that has learnt an age.
         weights_sha256: of ``model.safetensors``.
         versions: of neurograft and the libraries that matter.
     """
@@ -65,6 +85,7 @@ class BundleInfo(BaseModel):
     loading: dict[str, int] = {}
     training: dict[str, Any]
     training_subjects: list[dict[str, Any]]
+    age: AgeInfo | None = None
     weights_sha256: str = ""
     versions: dict[str, str]
 

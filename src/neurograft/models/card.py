@@ -23,6 +23,8 @@ A segmentation model of brain MRI made with neurograft {{ info.versions.neurogra
 | Training subjects | {{ info.training.training_subjects }} (and {{ info.training.validation_subjects }} to choose the weights) |
 | Steps, seconds | {{ info.training.steps }}, {{ info.training.seconds | round(1) }} |
 | Weights kept | {{ info.training.kept }} |
+{% if info.age %}| Age | learnt from the column {{ info.age.covariate }}; mean of the training subjects {{ info.age.training_mean | round(2) }}, SD of the scale {{ info.age.sd | round(2) }} |
+{% endif -%}
 | Seed | {{ info.training.seed }} |
 | Trained on | {{ info.training.compute }} |
 | Date | {{ info.training.date }} |

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d
@@ -71,3 +72,91 @@ class DoubleConvolution(nn.Module):
         for layer in self.children():
             x = layer(x)
         return x
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3x3 convolutions with norms, added to a shortcut before the last activation.
+
+    Where the block changes size or channels, a 1x1x1 convolution with its own norm makes the
+    shortcut fit; elsewhere the shortcut is the input.
+
+    Args:
+        in_channels: of the input.
+        out_channels: of the output.
+        stride: of the first convolution and the shortcut: 1 keeps the size, 2 halves it.
+        norm: after each convolution.
+        activation: after the first norm and after the sum.
+
+    Reference:
+        He, Zhang, Ren, Sun 2016, "Deep residual learning for image recognition", section 3.3,
+        option B for the shortcut.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, norm: NormName, activation: ActivationName
+    ) -> None:
+        super().__init__()
+        bias = norm == "none"
+        self.conv1 = nn.Conv3d(in_channels, out_channels, 3, stride=stride, padding=1, bias=bias)
+        self.norm1 = norm_layer(norm, out_channels)
+        self.act1 = activation_layer(activation)
+        self.conv2 = nn.Conv3d(out_channels, out_channels, 3, padding=1, bias=bias)
+        self.norm2 = norm_layer(norm, out_channels)
+        self.act2 = activation_layer(activation)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or in_channels != out_channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv3d(in_channels, out_channels, 1, stride=stride, bias=bias), norm_layer(norm, out_channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C_in, D, H, W) to (N, C_out, D/stride, H/stride, W/stride)."""
+        changed = self.norm2(self.conv2(self.act1(self.norm1(self.conv1(x)))))
+        return self.act2(changed + self.shortcut(x))
+
+
+class UpStage(nn.Module):
+    """Double the resolution, join the skip, convolve twice.
+
+    Args:
+        in_channels: of the coarse features.
+        out_channels: of the skip and of the output.
+        upsampling: 2x2x2 transposed convolution, or 1x1x1 convolution and trilinear interpolation.
+        norm: of the double convolution.
+        activation: of the double convolution.
+        order: of the double convolution.
+        bias: whether the convolution that goes with the upsampling has one.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        upsampling: Literal["transposed", "trilinear"],
+        norm: NormName,
+        activation: ActivationName,
+        order: Literal["conv-act-norm", "conv-norm-act"],
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.up: nn.Module
+        if upsampling == "transposed":
+            self.up = nn.ConvTranspose3d(in_channels, out_channels, 2, stride=2, bias=bias)
+        else:
+            self.up = nn.Sequential(
+                nn.Conv3d(in_channels, out_channels, 1, bias=bias), nn.Upsample(scale_factor=2, mode="trilinear")
+            )
+        self.block = DoubleConvolution(2 * out_channels, out_channels, norm, activation, order)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Map (N, C_in, D, H, W) and the skip (N, C_out, 2D, 2H, 2W) to the skip's shape."""
+        return self.block(torch.cat([skip, self.up(x)], dim=1))
+
+
+def initialise_convolutions(network: nn.Module) -> None:
+    """Draw the weights of all 3D convolutions by Kaiming's normal rule for a leaky slope of 0.01; biases are 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+            nn.init.kaiming_normal_(module.weight, a=0.01)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 
 from neurograft.errors import InputError
+from neurograft.networks.residual_unet3d import ResidualUNet3d
 from neurograft.networks.unet3d import UNet3d
 from neurograft.networks.units import UnitNetwork
 from neurograft.recipes.schema import NetworkConfig
@@ -23,7 +24,23 @@ def _unet3d(config: NetworkConfig, in_channels: int, out_channels: int) -> UnitN
     )
 
 
-NETWORKS: dict[str, Callable[[NetworkConfig, int, int], UnitNetwork]] = {"unet3d": _unet3d}
+def _residual_unet3d(config: NetworkConfig, in_channels: int, out_channels: int) -> UnitNetwork:
+    return ResidualUNet3d(
+        in_channels,
+        out_channels,
+        channels=config.channels,
+        norm=config.norm,
+        activation=config.activation,
+        upsampling=config.upsampling,
+        auxiliary_heads=config.auxiliary_heads,
+        age_head=config.age_head,
+    )
+
+
+NETWORKS: dict[str, Callable[[NetworkConfig, int, int], UnitNetwork]] = {
+    "unet3d": _unet3d,
+    "residual_unet3d": _residual_unet3d,
+}
 """Architectures by name: (config, input channels, output channels) -> network."""
 
 

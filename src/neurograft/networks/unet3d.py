@@ -2,38 +2,10 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from neurograft.networks.blocks import ActivationName, DoubleConvolution, NormName
+from neurograft.networks.blocks import ActivationName, DoubleConvolution, NormName, UpStage, initialise_convolutions
 from neurograft.networks.units import Unit, UnitNetwork
-
-
-class UpStage(nn.Module):
-    """Double the resolution, join the skip, convolve twice."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        upsampling: Literal["transposed", "trilinear"],
-        norm: NormName,
-        activation: ActivationName,
-        order: Literal["conv-act-norm", "conv-norm-act"],
-    ) -> None:
-        super().__init__()
-        self.up: nn.Module
-        if upsampling == "transposed":
-            self.up = nn.ConvTranspose3d(in_channels, out_channels, 2, stride=2)
-        else:
-            self.up = nn.Sequential(
-                nn.Conv3d(in_channels, out_channels, 1), nn.Upsample(scale_factor=2, mode="trilinear")
-            )
-        self.block = DoubleConvolution(2 * out_channels, out_channels, norm, activation, order)
-
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Map (N, C_in, D, H, W) and the skip (N, C_out, 2D, 2H, 2W) to the skip's shape."""
-        return self.block(torch.cat([skip, self.up(x)], dim=1))
 
 
 class UNet3d(UnitNetwork):
@@ -92,11 +64,7 @@ class UNet3d(UnitNetwork):
         units.append(Unit("head", "head", 0))
         self.units = tuple(units)
         self.pool = nn.MaxPool3d(2)
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
-                nn.init.kaiming_normal_(module.weight, a=0.01)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        initialise_convolutions(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (N, C, D, H, W), sides multiples of `stride`, to logits (N, K, D, H, W)."""

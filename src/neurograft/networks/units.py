@@ -37,12 +37,16 @@ class UnitNetwork(nn.Module, ABC):
         stride: the side of an input must be a multiple of this, per axis.
         in_channels: channels of the input.
         stem_weights: names of the weights whose second axis is the input's channels.
+        auxiliary_heads: names of the side units that give coarse label outputs, from the finest down.
+        has_age: whether there is a side unit ``age``.
     """
 
     units: tuple[Unit, ...]
     stride: tuple[int, int, int]
     in_channels: int
     stem_weights: tuple[str, ...]
+    auxiliary_heads: tuple[str, ...] = ()
+    has_age: bool = False
 
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:
@@ -52,7 +56,8 @@ class UnitNetwork(nn.Module, ABC):
         """All outputs, of which training may use more than inference does.
 
         Returns:
-            ``{"main": logits}``; networks with side units add theirs under the unit's name.
+            ``{"main": logits}``; networks with side units add theirs under the unit's name:
+            coarse logits (N, K, d, h, w), and ``age`` (N,).
         """
         return {"main": self(image)}
 
@@ -60,6 +65,11 @@ class UnitNetwork(nn.Module, ABC):
     def head_names(self) -> tuple[str, ...]:
         """Names of the units with role ``head``."""
         return tuple(unit.name for unit in self.units if unit.role == "head")
+
+    @property
+    def label_heads(self) -> tuple[str, ...]:
+        """Names of the units whose output rows stand for labels: the heads and the auxiliary heads."""
+        return self.head_names + self.auxiliary_heads
 
     def unit_module(self, name: str) -> nn.Module:
         """The module of a unit."""

@@ -78,6 +78,24 @@ class NetworkConfig(Section):
     block_order: Literal["conv-act-norm", "conv-norm-act"] = "conv-norm-act"
     """P1 applies the activation before the norm."""
     upsampling: Literal["transposed", "trilinear"] = "transposed"
+    auxiliary_heads: int = Field(0, ge=0)
+    """Coarse outputs for deep supervision (``residual_unet3d`` only): that many levels below the
+    full one, from the finest down."""
+    age_head: Literal["none", "paper", "code"] = "none"
+    """A head at the bottleneck that reads the subject's age (``residual_unet3d`` only): as P3's text
+    describes it, for any patch, or as its public code has it, for a bottleneck of 4 x 4 x 4."""
+
+    @model_validator(mode="after")
+    def _options_exist(self) -> "NetworkConfig":
+        if self.name == "unet3d" and (self.auxiliary_heads or self.age_head != "none"):
+            raise ValueError("unet3d has no side units; network.auxiliary_heads and age_head are residual_unet3d's")
+        if self.name == "residual_unet3d" and self.block_order != "conv-norm-act":
+            raise ValueError("residual_unet3d has its norms before its activations: network.block_order: conv-norm-act")
+        if self.auxiliary_heads > len(self.channels) - 2:
+            raise ValueError(
+                f"{len(self.channels)} network.channels leave room for {len(self.channels) - 2} auxiliary_heads"
+            )
+        return self
 
 
 class TaskConfig(Section):
@@ -90,6 +108,44 @@ class TaskConfig(Section):
     dice_smoothing: float = Field(1e-5, gt=0)
     include_background: bool = False
     """Count the background channel in the Dice term (softmax only)."""
+    dice_denominator: Literal["sum", "squared"] = "sum"
+    """Sums of probabilities in the Dice term's denominator, or sums of their squares (P3's code)."""
+    dice_activation: Literal["output", "sigmoid"] = "output"
+    """``sigmoid`` takes the Dice term of softmax outputs on one sigmoid a channel, background's
+    included, while the cross-entropy stays a softmax's (P3's code)."""
+    decision: Literal["most_probable", "channel_threshold"] = "most_probable"
+    """For softmax outputs: the most probable class, or one sigmoid a channel, and the most probable
+    label among those at or above ``inference.threshold``, whatever background says (P3's code)."""
+    deep_supervision_weights: tuple[Annotated[float, Field(ge=0)], ...] = Field((1.0,), min_length=1)
+    """Weights of the loss at full resolution and at each of ``network.auxiliary_heads``, finest first."""
+    deep_supervision_targets: Literal["downsampled", "upsampled"] = "downsampled"
+    """Hold coarse outputs against the down-sampled truth (P3), or repeat them to full size (P3's code)."""
+    deep_supervision_normalise: bool = False
+    """Divide the weights by their sum."""
+    boundary_weight: float = Field(0.0, ge=0)
+    """Weight of the boundary loss (Kervadec et al. 2019), of distances in voxels; 0 is without."""
+    boundary_weight_schedule: Literal["constant", "rising"] = "rising"
+    """``rising`` goes linearly from 0 at the start to the weight at the end of the budget."""
+    train: Literal["both", "segmentation", "age"] = "both"
+    """Which losses count where the network has an age head. ``age`` alone asks for ``validation.keep:
+    last``, because weights are chosen by Dice; freeze the rest with strategy ``freeze(age)``."""
+    age_weight: float = Field(0.0, ge=0)
+    """Weight of the squared error of age (alpha in P3); 0 learns no age."""
+    age_weight_schedule: Literal["constant", "rising"] = "constant"
+    age_loss_unit: Literal["sd", "covariate"] = "sd"
+    """Take the error of age in standard deviations of the training ages, or in the covariate's unit, as P3 does."""
+    age_covariate: str = "age"
+    """The cohort's column with the age, or another number."""
+
+    @model_validator(mode="after")
+    def _terms_fit(self) -> "TaskConfig":
+        if self.output == "sigmoid" and (self.decision, self.dice_activation) != ("most_probable", "output"):
+            raise ValueError("task.decision and task.dice_activation are for task.output: softmax; leave them out")
+        if self.train == "age" and self.age_weight == 0:
+            raise ValueError("task.train: age needs a task.age_weight above 0")
+        if not any(self.deep_supervision_weights):
+            raise ValueError("task.deep_supervision_weights are all 0, so nothing would be learnt")
+        return self
 
 
 class SamplingConfig(Section):
@@ -99,8 +155,41 @@ class SamplingConfig(Section):
     batch_size: int = Field(2, ge=1)
     target_probability: Share = Field(0.5, ge=0, le=1)
     """Chance that a patch is placed to contain a voxel of the target."""
+    annotated_probability: Share = Field(1.0, ge=0, le=1)
+    """In a case of which only a part is annotated: chance that a patch which was not placed on
+    the target is placed to contain an annotated voxel. The others lie anywhere, and a patch
+    without any annotated voxel teaches nothing."""
     patches_per_subject: float = Field(1.0, gt=0)
     """Patches per training subject that make one epoch."""
+
+
+class LabelBudgetConfig(Section):
+    """How much of each label map is used: a few slices, as if nobody had drawn the others.
+
+    Slices are chosen on the file's own grid, before anything is cropped, resampled or augmented,
+    from the run's seed and the case's name. What the label maps themselves mark as not annotated
+    stays so.
+    """
+
+    axis: Literal["none", "sagittal", "coronal", "axial", "random"] = "none"
+    """Which way slices are cut; ``random`` draws one of the three for each subject, ``none``
+    uses whole label maps."""
+    share: Share = Field(0.33, gt=0, le=1)
+    """Part of the slices to use, rounded to at least one."""
+    slices: PositiveInt | None = None
+    """Number of slices to use, in place of ``share``."""
+    selection: Literal["random", "even"] = "random"
+    """``even`` takes the middles of equal parts."""
+    margin: Share = Field(0.1, ge=0, lt=1)
+    """Part of the axis that slices are never taken from, half of it at either end."""
+    within: Literal["volume", "labels"] = "volume"
+    """``labels``: the axis counts from the first to the last slice that shows a label."""
+    validation: Literal["budget", "all"] = "budget"
+    """Whether subjects that are held out to choose the weights are under the budget too."""
+    background_beyond_mm: PositiveFloat | None = None
+    """A voxel that was not annotated counts as free of a label when the nearest voxel drawn with
+    that label, in the same case, is farther than this; ``None`` assumes nothing. Holds for every
+    kind of partial labels."""
 
 
 class AugmentationConfig(Section):
@@ -113,8 +202,10 @@ class AugmentationConfig(Section):
     """Zoom factor, one draw per axis."""
     scale_probability: Share = Field(0.3, ge=0, le=1)
     translation_voxels: Triple = (0.0, 0.0, 0.0)
+    translation_probability: Share = Field(1.0, ge=0, le=1)
     flip_axes: tuple[Literal["left-right", "anterior-posterior", "inferior-superior"], ...] = ()
-    """Each is flipped with probability one half; left-right swaps paired labels."""
+    """Each is flipped with ``flip_probability``; left-right swaps paired labels."""
+    flip_probability: Share = Field(0.5, ge=0, le=1)
     elastic_displacement_voxels: float = Field(3.0, ge=0)
     """Standard deviation of the displacement at the control points."""
     elastic_spacing_voxels: float = Field(16.0, gt=0)
@@ -149,6 +240,8 @@ class OptimiserConfig(Section):
     """Validations without a better figure before the rate is multiplied by the factor."""
     gradient_clip: float | None = Field(12.0, gt=0)
     """Largest norm of the gradient."""
+    age_learning_rate: float | None = Field(None, gt=0)
+    """Of the age head; ``None`` is ``learning_rate``. The strategy's factor and the schedule apply to both."""
 
 
 class ValidationConfig(Section):
@@ -175,6 +268,18 @@ class InferenceConfig(Section):
     batch_size: int = Field(1, ge=1)
     threshold: Share = Field(0.5, gt=0, lt=1)
     """For sigmoid outputs; softmax outputs are decided by argmax."""
+    region: Literal["whole", "oracle", "predicted"] = "whole"
+    """Where to look. ``predicted``: a coarse pass finds the structures, a fine pass segments a box
+    around them, and the whole image is taken where the coarse pass is unsure. ``oracle``: a box
+    around the true structure (P1), which needs a reference label and flags every result."""
+    region_size: Size = (128, 128, 128)
+    """Of the box; never smaller than a window, and grown where it would cut what the coarse pass found."""
+    region_margin: int = Field(8, ge=0)
+    """Voxels kept around what the coarse pass found."""
+    region_threshold: Share = Field(0.5, gt=0, lt=1)
+    """Probability of a label from which on the coarse pass has found it."""
+    region_component_share: Share = Field(0.1, ge=0, le=1)
+    """A connected component that weighs less than this share of its label's heaviest is not looked at."""
 
 
 class PostprocessingConfig(Section):
@@ -209,6 +314,7 @@ class Recipe(Section):
     network: NetworkConfig = NetworkConfig()
     task: TaskConfig = TaskConfig()
     sampling: SamplingConfig = SamplingConfig()
+    label_budget: LabelBudgetConfig = LabelBudgetConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     validation: ValidationConfig = ValidationConfig()
@@ -221,6 +327,35 @@ class Recipe(Section):
     def _budget_understood(cls, text: str) -> str:
         parse_budget(text)
         return text
+
+    @model_validator(mode="after")
+    def _outputs_are_there(self) -> "Recipe":
+        scales = len(self.task.deep_supervision_weights)
+        if scales > 1 + self.network.auxiliary_heads:
+            raise ValueError(
+                f"task.deep_supervision_weights has {scales} weights, and the network gives "
+                f"{1 + self.network.auxiliary_heads} outputs; set network.auxiliary_heads"
+            )
+        if self.task.age_weight > 0 and self.network.age_head == "none":
+            raise ValueError("task.age_weight needs a head that says the age; set network.age_head")
+        if self.task.train == "age" and (
+            self.validation.keep == "best"
+            or self.validation.early_stopping_patience is not None
+            or self.optimiser.schedule == "plateau"
+        ):
+            raise ValueError(
+                "task.train: age has no Dice to go by; set validation.keep: last, and neither "
+                "early_stopping_patience nor optimiser.schedule: plateau"
+            )
+        if self.network.age_head == "code":
+            side = 4 * 2 ** (len(self.network.channels) - 1)
+            for size in (self.sampling.patch_size, self.inference.window or self.sampling.patch_size):
+                if any(not side - side // 4 < length <= side for length in size):
+                    raise ValueError(
+                        f"network.age_head: code needs patches and windows of {side} voxels on "
+                        f"{len(self.network.channels)} levels, got {' x '.join(map(str, size))}"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _percentiles_ordered(self) -> "Recipe":

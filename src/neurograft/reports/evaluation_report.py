@@ -11,6 +11,7 @@ from neurograft.evaluation.biomarkers.quality import FLAG_MEANINGS
 from neurograft.evaluation.measures import MEASURES
 from neurograft.evaluation.overlap.slices import SLICE_POLICY_WORDS
 from neurograft.evaluation.summary import SUMMARY_MEANINGS
+from neurograft.inference.region_files import ORACLE_WORDS
 from neurograft.reports.comparison import SliceExample
 from neurograft.reports.evaluation import EvaluationReport
 from neurograft.scoring.reading import read_case
@@ -99,6 +100,9 @@ def worst_cases(evaluation: Evaluation, count: int = WORST_CASES) -> tuple[Slice
 def _warnings(evaluation: Evaluation) -> tuple[str, ...]:
     """What a reader must know before the figures: leftover files and doubtful reference regions."""
     warnings = []
+    if "oracle" in evaluation.tables.per_case:
+        cases = evaluation.tables.per_case.loc[evaluation.tables.per_case["oracle"] == "yes", "case"].nunique()
+        warnings.append(f"{cases} of {len(evaluation.pairing.pairs)} cases: {ORACLE_WORDS}.")
     if evaluation.pairing.unused:
         names = ", ".join(path.name for path in evaluation.pairing.unused[:3])
         more = ", ..." if len(evaluation.pairing.unused) > 3 else ""

@@ -2,8 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,7 +14,8 @@ from neurograft.sampling.augmentation.intensity import apply_intensity, draw_int
 from neurograft.sampling.augmentation.spatial import draw_spatial, flipped_array_axes
 from neurograft.sampling.examples import TrainingCase
 from neurograft.sampling.extraction import extract
-from neurograft.sampling.patches import draw_patches
+from neurograft.sampling.patches import PatchDraw, draw_patches
+from neurograft.sampling.unknown import split_unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +26,16 @@ class Batch:
         image: (N, C, d, h, w) float32.
         target: (N, d, h, w) int64 class indices, `IGNORE` where nobody annotated.
         case_ids: the case of each patch.
+        unknown: (N, labels, d, h, w) bool: true where the target says background, but nobody looked for
+            the label; ``None`` where every label was looked for wherever any was.
+        covariates: (N,) float32 by name, the numbers that are known of all cases.
     """
 
     image: Tensor
     target: Tensor
     case_ids: tuple[str, ...]
+    unknown: Tensor | None = field(default=None, kw_only=True)
+    covariates: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
 
 
 class PatchBatches:
@@ -88,6 +94,7 @@ class PatchBatches:
         self.seed = seed
         self.device = torch.device(device)
         self.spacing_mm = spacing_mm
+        self._numbers = sorted(set.intersection(*(set(case.covariates) for case in self.cases)))
         self._flip_axes = flipped_array_axes(augmentation.flip_axes, orientation)
         self._mirror_axis = flipped_array_axes(["left-right"], orientation)[0]
 
@@ -107,8 +114,14 @@ class PatchBatches:
         image, target = extract(
             self.cases, patches, spatial, size, self.mirror_pairs, self.device, self.spacing_mm, self._mirror_axis
         )
+        target, unknown = split_unknown(target, self.cases, patches, spatial, self.mirror_pairs, self._mirror_axis)
         case_ids = tuple(self.cases[patch.case].id for patch in patches)
-        return Batch(apply_intensity(image, intensity), target, case_ids)
+        numbers = self._covariates(patches)
+        return Batch(apply_intensity(image, intensity), target, case_ids, unknown=unknown, covariates=numbers)
+
+    def _covariates(self, patches: Sequence[PatchDraw]) -> dict[str, Tensor]:
+        drawn = [self.cases[patch.case].covariates for patch in patches]
+        return {name: torch.tensor([each[name] for each in drawn], device=self.device) for name in self._numbers}
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:

@@ -1,10 +1,13 @@
 """A labelled case as a training loop holds it: tensors of the prepared volume, whole."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 from torch import Tensor
+
+from neurograft.imaging.labels import IGNORE
 
 
 @dataclass(eq=False)
@@ -16,7 +19,11 @@ class TrainingCase:
         subject: whose case it is; sampling is uniform over subjects.
         image: (C, D, H, W) float32, normalised.
         target: (D, H, W) int16 class indices: 0 background, 1..n the labels, `IGNORE` where
-            nobody annotated.
+            nobody annotated, and codes below that where only some labels were looked for (see
+            `neurograft.imaging.partial_classes`).
+        unknown: what the codes point to: (rows, labels) bool, true for labels that a voxel with the row's
+            code may still have; ``None`` where there are no codes.
+        covariates: numbers known of the case, by name, such as its age.
 
     Raises:
         ValueError: image and target have different shapes.
@@ -26,12 +33,24 @@ class TrainingCase:
     subject: str
     image: Tensor
     target: Tensor
+    unknown: Tensor | None = field(default=None, kw_only=True)
+    covariates: Mapping[str, float] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.image.ndim != 4 or self.image.shape[1:] != self.target.shape:
             raise ValueError(
                 f"case {self.id}: image (C, D, H, W) is {tuple(self.image.shape)}, target {tuple(self.target.shape)}"
             )
+
+    @cached_property
+    def annotated_by_plane(self) -> Tensor:
+        """(D,) int64: annotated voxels in each plane across the first axis."""
+        return (self.target != IGNORE).flatten(1).sum(1).cpu()
+
+    @cached_property
+    def is_partly_annotated(self) -> bool:
+        """Whether some voxels are annotated and some are not."""
+        return 0 < int(self.annotated_by_plane.sum()) < self.target.numel()
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -46,7 +46,7 @@ def extract(
         mirror_axis: the array axis that runs from left to right.
 
     Returns:
-        Images (N, C, d, h, w) float32 and targets (N, d, h, w) int64.
+        Images (N, C, d, h, w) float32 and targets (N, d, h, w) int64, which hold the cases' codes as they are.
     """
     device = torch.device(device)
     channels = cases[0].image.shape[0]
@@ -180,8 +180,9 @@ def _interpolate(volume: Tensor, grid: Tensor, mode: str) -> Tensor:
 
 def _swap_sides(target: Tensor, mirror_pairs: Sequence[tuple[int, int]]) -> Tensor:
     """Exchange the classes of each pair."""
+    lowest = min(int(target.min()), IGNORE)
     largest = max(int(target.max()), *(max(pair) for pair in mirror_pairs))
-    partner = torch.arange(IGNORE, largest + 1)
+    partner = torch.arange(lowest, largest + 1)
     for left, right in mirror_pairs:
-        partner[left - IGNORE], partner[right - IGNORE] = right, left
-    return partner.to(target.device)[target - IGNORE]
+        partner[left - lowest], partner[right - lowest] = right, left
+    return partner.to(target.device)[target - lowest]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from neurograft.imaging.labels import IGNORE
 from neurograft.recipes.schema import SamplingConfig
 from neurograft.sampling.examples import TrainingCase
 
@@ -20,8 +21,8 @@ class PatchDraw:
     Args:
         case: index into the sequence of cases.
         centre: voxel coordinates of the patch's centre.
-        target_voxel: the voxel of the target that the patch was placed to contain; ``None`` when it
-            was placed anywhere.
+        target_voxel: the voxel that the patch was placed to contain, of the target or, in a case of which
+            only a part is annotated, of that part; ``None`` when the patch was placed anywhere.
     """
 
     case: int
@@ -37,13 +38,14 @@ def draw_patches(
     With ``config.target_probability`` the patch contains a target voxel: one of the classes present in
     the case is drawn, then one of its voxels, then the voxel's offset in the patch, uniformly over the
     offsets that keep the patch inside of the image. Otherwise, and in cases without any target, every
-    position inside of the image is as likely. Along an axis where the image is smaller than the patch
-    the patch is centred on the image.
+    position inside of the image is as likely; but in a case of which only a part is annotated, the patch
+    contains, with ``config.annotated_probability``, an annotated voxel, drawn from all of them. Along an
+    axis where the image is smaller than the patch the patch is centred on the image.
 
     Args:
         cases: at least one.
         count: patches to draw, with replacement.
-        config: patch size in voxels and the chance of a target.
+        config: patch size in voxels and the chances of a target and of an annotated voxel.
         generator: the only source of randomness; on the CPU.
 
     Returns:
@@ -65,6 +67,8 @@ def _draw_patch(
     voxel = None
     if _draw_share(generator) < config.target_probability and case.voxels_by_class:
         voxel = _draw_target_voxel(case, generator)
+    elif case.is_partly_annotated and _draw_share(generator) < config.annotated_probability:
+        voxel = _draw_annotated_voxel(case, generator)
     centre = []
     for axis, (length, size) in enumerate(zip(case.shape, config.patch_size, strict=True)):
         if length <= size:
@@ -83,6 +87,16 @@ def _draw_target_voxel(case: TrainingCase, generator: torch.Generator) -> tuple[
     flat = int(voxels[_draw_integer(0, len(voxels) - 1, generator)])
     _, height, width = case.shape
     return flat // (height * width), flat // width % height, flat % width
+
+
+def _draw_annotated_voxel(case: TrainingCase, generator: torch.Generator) -> tuple[int, int, int]:
+    """One of all annotated voxels; only counts are kept, because their places may be those of a whole volume."""
+    until = case.annotated_by_plane.cumsum(0)
+    number = _draw_integer(0, int(until[-1]) - 1, generator)
+    plane = int(torch.searchsorted(until, number, right=True))
+    before = int(until[plane - 1]) if plane else 0
+    row, column = torch.nonzero(case.target[plane] != IGNORE)[number - before].tolist()
+    return plane, row, column
 
 
 def _draw_integer(low: int, high: int, generator: torch.Generator) -> int:

@@ -1,5 +1,6 @@
 """Several evaluations of the same subjects, side by side: read them, and compare methods."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,10 @@ from neurograft.errors import InputError
 from neurograft.evaluation.comparison.compare import Family, compare_measures
 from neurograft.evaluation.comparison.corrections import Correction
 from neurograft.evaluation.measures import MEASURES
+from neurograft.inference.region_files import ORACLE_WORDS
 from neurograft.outputs import write_json, write_table
+
+logger = logging.getLogger(__name__)
 
 IDENTITY = ("case", "subject", "label", "kind")
 
@@ -150,6 +154,8 @@ def _read_scores(folder: Path, measures: Sequence[str], labels: Sequence[str]) -
     unknown = [label for label in labels if label not in known]
     if unknown:
         raise InputError(f"has no label {', '.join(unknown)}", f"Labels, groups and means: {', '.join(known)}", file)
+    if "oracle" in table and (table["oracle"] == "yes").any():
+        logger.warning("%s: %s", folder, ORACLE_WORDS)
     wanted = table["label"].isin(labels) if labels else (table["kind"] == "label") | (table["label"] == "mean")
     return table.loc[wanted, [*IDENTITY, *measures]]
 

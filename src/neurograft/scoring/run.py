@@ -13,6 +13,7 @@ from neurograft.cohorts.label_names import gather_labels
 from neurograft.cohorts.opening import open_cohort
 from neurograft.errors import InputError
 from neurograft.imaging.labels import LabelTable
+from neurograft.inference.region_files import ORACLE_WORDS, oracle_masks
 from neurograft.scoring.groups import label_groups
 from neurograft.scoring.label_tables import known_to_both, labels_beside, opens_as_cohort
 from neurograft.scoring.measuring import CaseMeasures, measure_case
@@ -94,6 +95,9 @@ def score_files(
         if name not in names:
             raise InputError(f"there is no label {name!r} to detect lesions of", f"Labels: {', '.join(names)}")
     label_groups(names, options.groups)
+    oracle = _oracle_cases(pairing, prediction)
+    if oracle:
+        logger.warning("%d cases were predicted with an %s", len(oracle), ORACLE_WORDS)
     measured = list(_measure(pairing.pairs, tables, options, progress))
     if all(row["reference_mm3"] == 0 for case in measured for row in case.scores if row["kind"] == "label"):
         raise InputError(
@@ -101,7 +105,7 @@ def score_files(
             "Check the label table against the values in the reference files",
             pairing.pairs[0].reference,
         )
-    return Evaluation(make_tables(measured, names, options), pairing, tuple(names), options, tables)
+    return Evaluation(make_tables(measured, names, options, oracle), pairing, tuple(names), options, tables)
 
 
 def _require_complete(pairing: Pairing, options: ScoringOptions) -> None:
@@ -123,6 +127,20 @@ def _require_complete(pairing: Pairing, options: ScoringOptions) -> None:
         )
     if pairing.unused:
         logger.warning("%d predictions have no reference, the first is %s", len(pairing.unused), pairing.unused[0])
+
+
+def _oracle_cases(pairing: Pairing, prediction: Path) -> frozenset[str]:
+    """Cases whose prediction was made around the true structure."""
+    masks = oracle_masks(prediction) if prediction.is_dir() else frozenset()
+    return (
+        frozenset(
+            pair.case
+            for pair in pairing.pairs
+            if pair.prediction is not None and pair.prediction.relative_to(prediction).as_posix() in masks
+        )
+        if masks
+        else frozenset()
+    )
 
 
 def _label_tables(

@@ -13,6 +13,7 @@ from neurograft.evaluation.measures import MEASURES
 from neurograft.evaluation.overlap.confusion import confusion_shares
 from neurograft.evaluation.overlap.counts import LabelCounts
 from neurograft.evaluation.summary import summarise
+from neurograft.inference.region_files import ORACLE_WORDS
 from neurograft.scoring.agreement import agreement_table, paired_quantities, rater_tables
 from neurograft.scoring.measuring import CaseMeasures
 from neurograft.scoring.options import ScoringOptions
@@ -25,7 +26,8 @@ class EvaluationTables:
     """Every table of an evaluation; one that was not asked for, or has no row, is ``None``.
 
     Attributes:
-        per_case: a row a case and label, group or mean over labels.
+        per_case: a row a case and label, group or mean over labels; with a column ``oracle`` where a
+            prediction was made around the true structure.
         summary: a row a label and measure.
         paired: a row a case, label and quantity with its value in reference and prediction.
         agreement: a row a label and quantity.
@@ -53,31 +55,42 @@ class EvaluationTables:
     rater_agreement: pd.DataFrame | None = None
 
 
-def make_tables(measured: Sequence[CaseMeasures], names: Sequence[str], options: ScoringOptions) -> EvaluationTables:
+def make_tables(
+    measured: Sequence[CaseMeasures],
+    names: Sequence[str],
+    options: ScoringOptions,
+    oracle: frozenset[str] = frozenset(),
+) -> EvaluationTables:
     """Put the rows of all cases together, summarise and test them.
 
     Args:
         measured: the cases.
         names: label names.
         options: by which they were measured.
+        oracle: cases predicted around the true structure; every table that holds one says so.
     """
     per_case = pd.DataFrame([_whose(case) | row for case in measured for row in case.scores])
     order = [*_CASE_COLUMNS, *(name for name in MEASURES if name in per_case)]
-    per_case = per_case[order]
+    per_case = _flagged(per_case[order], oracle)
     biomarkers = pd.DataFrame([_whose(case) | row for case in measured for row in case.biomarkers])
     paired = paired_quantities(per_case, biomarkers)
+    summary = summarise(per_case, options.policies, options.level, options.draws, options.seed)
+    agreement = agreement_table(paired, options.level)
+    if oracle:
+        summary["policy"] += f"; {ORACLE_WORDS}"
+        agreement["note"] = [f"{note}; {ORACLE_WORDS}".removeprefix("; ") for note in agreement["note"]]
     raters, rater_agreement = rater_tables(
         pd.DataFrame([_whose(case) | row for case in measured for row in case.raters]), biomarkers, options
     )
     return EvaluationTables(
         per_case,
-        summarise(per_case, options.policies, options.level, options.draws, options.seed),
-        paired,
-        agreement_table(paired, options.level),
+        summary,
+        _flagged(paired, oracle),
+        agreement,
         _confusion(measured, names),
         tuple(sentence for case in measured for sentence in case.swaps),
         *_lesion_tables(measured, options),
-        _or_none(biomarkers),
+        _or_none(_flagged(biomarkers, oracle)),
         raters,
         rater_agreement,
     )
@@ -85,6 +98,13 @@ def make_tables(measured: Sequence[CaseMeasures], names: Sequence[str], options:
 
 def _whose(case: CaseMeasures) -> dict[str, str]:
     return {"case": case.case, "subject": case.subject}
+
+
+def _flagged(rows: pd.DataFrame, oracle: frozenset[str]) -> pd.DataFrame:
+    """Rows of cases with the flag of an oracle, where any has one."""
+    if not oracle or rows.empty:
+        return rows
+    return rows.assign(oracle=np.where(rows["case"].isin(oracle), "yes", "no"))
 
 
 def _or_none(frame: pd.DataFrame) -> pd.DataFrame | None:

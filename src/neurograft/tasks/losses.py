@@ -1,4 +1,4 @@
-"""Losses over annotated voxels only."""
+"""Losses over voxels whose truth is known."""
 
 from typing import Literal
 
@@ -10,52 +10,93 @@ from torch.nn import functional
 def dice_loss(
     probabilities: Tensor,
     truth: Tensor,
-    annotated: Tensor,
+    known: Tensor,
     reduction: Literal["batch", "sample"] = "batch",
     smoothing: float = 1e-5,
+    denominator: Literal["sum", "squared"] = "sum",
 ) -> Tensor:
     """One minus the soft Dice, averaged over channels (and over samples where they are kept apart).
 
     Args:
         probabilities: (N, K, D, H, W) in [0, 1].
         truth: (N, K, D, H, W), 0 or 1.
-        annotated: (N, 1, D, H, W), 1 where the truth is known; other voxels do not count.
+        known: (N, 1 or K, D, H, W), 1 where the truth (of the channel) is known; other voxels do not count.
         reduction: ``batch`` sums over all patches before dividing, ``sample`` divides in each.
         smoothing: added to numerator and denominator, so that an absent label that is not
             predicted either costs nothing.
+        denominator: sums of the values, or of their squares.
 
     Returns:
         A scalar in [0, 1].
 
     Reference:
-        Bahador et al. (P1), loss; the reduction and the smoothing are not printed there.
+        Bahador et al. (P1), loss; the reduction and the smoothing are not printed there. Squares:
+        Milletari, Navab, Ahmadi 2016, V-Net, section 3; P3's public code.
     """
-    probabilities, truth = probabilities * annotated, truth * annotated
+    probabilities, truth = probabilities * known, truth * known
     axes = (0, 2, 3, 4) if reduction == "batch" else (2, 3, 4)
     overlap = (probabilities * truth).sum(axes)
-    total = probabilities.sum(axes) + truth.sum(axes)
+    if denominator == "squared":
+        total = probabilities.square().sum(axes) + truth.sum(axes)
+    else:
+        total = probabilities.sum(axes) + truth.sum(axes)
     return 1 - ((2 * overlap + smoothing) / (total + smoothing)).mean()
 
 
-def cross_entropy_loss(
-    logits: Tensor, truth: Tensor, annotated: Tensor, output: Literal["softmax", "sigmoid"]
-) -> Tensor:
-    """Cross-entropy per annotated voxel; binary per channel for ``sigmoid``.
+def cross_entropy_loss(log_probabilities: Tensor, truth: Tensor, annotated: Tensor) -> Tensor:
+    """Cross-entropy per annotated voxel.
 
     Args:
-        logits: (N, K, D, H, W).
+        log_probabilities: (N, K, D, H, W), as `log_softmax` gives them.
         truth: (N, K, D, H, W), 0 or 1.
-        annotated: (N, 1, D, H, W), 1 where the truth is known.
-        output: which activation the logits stand before.
+        annotated: (N, 1, D, H, W), 1 where something is known.
 
     Returns:
         A scalar; 0 when nothing is annotated.
     """
-    if output == "softmax":
-        per_voxel = -(functional.log_softmax(logits, dim=1) * truth).sum(1, keepdim=True)
-    else:
-        per_voxel = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(1, keepdim=True)
+    per_voxel = -(log_probabilities * truth).sum(1, keepdim=True)
     return (per_voxel * annotated).sum() / annotated.sum().clamp(min=1)
+
+
+def binary_cross_entropy_loss(logits: Tensor, truth: Tensor, known: Tensor) -> Tensor:
+    """Binary cross-entropy per known voxel and channel.
+
+    Args:
+        logits: (N, K, D, H, W).
+        truth: (N, K, D, H, W), 0 or 1.
+        known: (N, 1 or K, D, H, W), 1 where the truth (of the channel) is known.
+
+    Returns:
+        A scalar; 0 when nothing is known.
+    """
+    known = known.expand_as(logits)
+    per_voxel = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return (per_voxel * known).sum() / known.sum().clamp(min=1)
+
+
+def log_softmax(logits: Tensor, unknown: Tensor | None = None) -> Tensor:
+    """Logarithms of softmax probabilities, the unknown labels' counted as background.
+
+    A voxel that may be background or any of some labels that nobody looked for has, as far as the
+    truth goes, one class for all of them, whose probability is their sum.
+
+    Args:
+        logits: (N, K, D, H, W), background first.
+        unknown: bool (N, K - 1, D, H, W), the labels that a background voxel may be after all.
+
+    Returns:
+        (N, K, D, H, W); the first channel is that sum's logarithm.
+
+    Reference:
+        Fang, Yan 2020, "Multi-organ segmentation over partially labeled datasets"; Shi, Xiao, Chen,
+        Zhou 2021, "Marginal loss and exclusion loss for partially supervised multi-organ segmentation".
+    """
+    logs = functional.log_softmax(logits, dim=1)
+    if unknown is None:
+        return logs
+    left_out = functional.pad(~unknown, (0, 0, 0, 0, 0, 0, 1, 0), value=False)
+    background = logs.masked_fill(left_out, -torch.inf).logsumexp(1, keepdim=True)
+    return torch.cat([background, logs[:, 1:]], dim=1)
 
 
 def one_hot(classes: Tensor, channels: int, first_class: int) -> Tensor:

@@ -1,14 +1,19 @@
-"""Segmentation: a class for each voxel, by softmax, or a mask for each label, by sigmoid."""
+"""Segmentation: a class for each voxel, by softmax, or a mask for each label, by sigmoid; and age beside it."""
 
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from neurograft.imaging.labels import IGNORE
 from neurograft.recipes.schema import TaskConfig
-from neurograft.tasks.losses import cross_entropy_loss, dice_loss, one_hot
+from neurograft.tasks.age import AgeScale, age_loss, scheduled_weight
+from neurograft.tasks.boundary import boundary_loss
+from neurograft.tasks.deep_supervision import supervised_scales
+from neurograft.tasks.losses import binary_cross_entropy_loss, cross_entropy_loss, dice_loss, log_softmax, one_hot
+from neurograft.tasks.truth import Truth
 from neurograft.transfer import output_names
+
+NO_COVARIATES: Mapping[str, Tensor] = {}
 
 
 class SegmentationTask:
@@ -17,52 +22,121 @@ class SegmentationTask:
     Args:
         config: form of the output and the loss.
         labels: names of the labels, in the order of class indices 1, 2, ...
+        age_scale: mean and standard deviation of the training ages, where age is learnt.
 
     Attributes:
         outputs: names of the head's rows.
     """
 
-    def __init__(self, config: TaskConfig, labels: Sequence[str]) -> None:
+    def __init__(self, config: TaskConfig, labels: Sequence[str], age_scale: AgeScale | None = None) -> None:
         self.config = config
+        self.age_scale = age_scale
         self.labels = tuple(labels)
         self.outputs = output_names(self.labels, config.output)
 
-    def loss(self, outputs: Mapping[str, Tensor], target: Tensor) -> Tensor:
+    def loss(
+        self,
+        outputs: Mapping[str, Tensor],
+        target: Tensor,
+        unknown: Tensor | None = None,
+        covariates: Mapping[str, Tensor] = NO_COVARIATES,
+        progress: float = 1.0,
+    ) -> Tensor:
         """The loss of a batch.
 
         Args:
-            outputs: ``main`` holds logits (N, K, D, H, W).
+            outputs: ``main`` holds logits (N, K, D, H, W); ``aux_head1``, ... coarser ones; ``age`` (N,).
             target: class indices (N, D, H, W), `IGNORE` where nothing is known.
+            unknown: bool (N, labels, D, H, W), labels that a background voxel may be after all.
+            covariates: numbers (N,) of the patches' cases by name, where age is learnt.
+            progress: share of the budget that has passed, for weights that rise.
         """
-        logits = outputs["main"].float()
-        annotated = (target != IGNORE).unsqueeze(1).float()
-        softmax = self.config.output == "softmax"
-        truth = one_hot(target, len(self.outputs), first_class=0 if softmax else 1)
-        counted = slice(1, None) if softmax and not self.config.include_background else slice(None)
+        config = self.config
+        terms: list[Tensor] = []
+        if config.train != "age":
+            truth = Truth(target, unknown)
+            scales = supervised_scales(
+                outputs,
+                truth,
+                config.deep_supervision_weights,
+                config.deep_supervision_targets,
+                config.deep_supervision_normalise,
+            )
+            terms += [weight * self._loss_at_a_scale(logits, known) for weight, logits, known in scales]
+            weight = scheduled_weight(config.boundary_weight, config.boundary_weight_schedule, progress)
+            if weight > 0:
+                terms.append(weight * self._boundary_loss(outputs["main"].float(), truth))
+        if self.learns_age:
+            weight = scheduled_weight(config.age_weight, config.age_weight_schedule, progress)
+            ages = covariates[config.age_covariate].to(outputs["age"].device)
+            terms.append(weight * age_loss(outputs["age"], ages, self._scale(), config.age_loss_unit))
+        return torch.stack(terms).sum()
+
+    def _loss_at_a_scale(self, logits: Tensor, truth: Truth) -> Tensor:
+        """Dice, or Dice and cross-entropy, of logits (N, K, D, H, W)."""
+        config = self.config
+        softmax = config.output == "softmax"
+        annotated, known = truth.annotated, truth.known_labels()
+        classes = one_hot(truth.target, len(self.outputs), first_class=0 if softmax else 1)
+        logs = log_softmax(logits, truth.unknown) if softmax else logits
+        if not softmax or config.dice_activation == "sigmoid":
+            probabilities = logits.sigmoid()
+        elif truth.unknown is None:
+            probabilities = logits.softmax(1)
+        else:
+            probabilities = logs.exp()
+        if softmax and truth.unknown is not None:
+            # With one sigmoid a channel a sum of probabilities has no meaning: background counts where all is known.
+            of_background = known.amin(1, keepdim=True) if config.dice_activation == "sigmoid" else annotated
+            known = torch.cat([of_background, known], dim=1)
+        counted = slice(1, None) if softmax and not config.include_background else slice(None)
         loss = dice_loss(
-            self.activate(logits)[:, counted],
-            truth[:, counted],
-            annotated,
-            self.config.dice_reduction,
-            self.config.dice_smoothing,
+            probabilities[:, counted],
+            classes[:, counted],
+            known if known.shape[1] == 1 else known[:, counted],
+            config.dice_reduction,
+            config.dice_smoothing,
+            config.dice_denominator,
         )
-        if self.config.loss == "dice_ce":
-            loss = loss + cross_entropy_loss(logits, truth, annotated, self.config.output)
-        return loss
+        if config.loss == "dice":
+            return loss
+        if softmax:
+            return loss + cross_entropy_loss(logs, classes, annotated)
+        return loss + binary_cross_entropy_loss(logits, classes, known)
+
+    def _boundary_loss(self, logits: Tensor, truth: Truth) -> Tensor:
+        labels = self.activate(logits)[:, len(self.outputs) - len(self.labels) :]
+        return boundary_loss(labels, one_hot(truth.target, len(self.labels), first_class=1), truth.known_labels())
+
+    def _scale(self) -> AgeScale:
+        if self.age_scale is None:
+            raise ValueError("the age loss needs the training ages' mean and standard deviation")
+        return self.age_scale
+
+    @property
+    def learns_age(self) -> bool:
+        """Whether the loss has an age term."""
+        return self.config.age_weight > 0 and self.config.train != "segmentation"
+
+    def with_age_scale(self, scale: AgeScale | None) -> "SegmentationTask":
+        """The same task, with the scale of its ages."""
+        return SegmentationTask(self.config, self.labels, scale)
 
     def activate(self, logits: Tensor) -> Tensor:
-        """Logits (N, K, ...) to probabilities."""
-        return logits.softmax(1) if self.config.output == "softmax" else logits.sigmoid()
+        """Logits (N, K, ...) to probabilities, as they are decided on."""
+        softmax = self.config.output == "softmax" and self.config.decision == "most_probable"
+        return logits.softmax(1) if softmax else logits.sigmoid()
 
     def decide(self, probabilities: Tensor, threshold: float) -> Tensor:
         """Probabilities (K, D, H, W) to class indices (D, H, W), int16.
 
-        Softmax takes the most probable class. Sigmoid takes the most probable label among those
-        at or above `threshold`, background where there is none.
+        Softmax takes the most probable class. Sigmoid, and softmax rows decided one by one
+        (``decision: channel_threshold``), take the most probable label among those at or above
+        `threshold`, background where there is none.
         """
-        if self.config.output == "softmax":
+        if self.config.output == "softmax" and self.config.decision == "most_probable":
             return probabilities.argmax(0).to(torch.int16)
-        best, label = probabilities.max(0)
+        best, label = self.label_probabilities(probabilities).max(0)
         return torch.where(best >= threshold, label + 1, torch.zeros_like(label)).to(torch.int16)
 
     def label_probabilities(self, probabilities: Tensor) -> Tensor:

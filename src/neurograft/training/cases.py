@@ -1,7 +1,7 @@
 """From a cohort's files to the tensors that a training holds in memory."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,14 +9,17 @@ import numpy as np
 import torch
 
 from neurograft.cohorts import Case, Cohort, hold_out
+from neurograft.cohorts.open_labels import require_known_extent
 from neurograft.errors import InputError
 from neurograft.evaluation.overlap.counts import label_overlaps
 from neurograft.imaging.files import read_image, read_label_map
-from neurograft.imaging.labels import LabelTable
-from neurograft.imaging.preparation import cut_off_voxels, prepare_classes, prepare_image
+from neurograft.imaging.labels import IGNORE, LabelTable
+from neurograft.imaging.partial_classes import is_open_for
+from neurograft.imaging.preparation import cut_off_voxels, prepare_image
 from neurograft.imaging.volume import Volume
-from neurograft.recipes.schema import PreparationConfig, ValidationConfig
+from neurograft.recipes.schema import LabelBudgetConfig, PreparationConfig, ValidationConfig
 from neurograft.sampling.examples import TrainingCase
+from neurograft.training.annotations import Annotation, annotate
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +31,12 @@ HOLD_OUT_AT_MOST = 8
 
 @dataclass(frozen=True, eq=False)
 class PreparedCase:
-    """A case in memory with its voxel volume and spacing."""
+    """A case in memory with its voxel volume and spacing, and what was known of its labels."""
 
     example: TrainingCase
     spacing_mm: tuple[float, float, float]
     voxel_volume_mm3: float
+    annotation: Annotation
 
 
 def read_case_images(case: Case) -> tuple[list[Volume], Volume | None]:
@@ -41,42 +45,44 @@ def read_case_images(case: Case) -> tuple[list[Volume], Volume | None]:
 
 
 def annotated_label(case: Case, labels: LabelTable) -> Path:
-    """The label map of a case, unless its voxels without a label may be voxels that nobody looked at.
-
-    Where the label table has a value for voxels that were not annotated, the label map itself
-    tells which slices were, and only a label that was not annotated at all is refused.
+    """The label map of a case, unless nothing tells which of its voxels nobody looked at.
 
     Raises:
-        InputError: no label map, or a wanted label that is not annotated throughout.
+        InputError: no label map, none of the wanted labels annotated, or one that is annotated in some
+            slices without a word on which.
     """
     if case.label is None:
         raise InputError(f"case {case.id} has no label map", "Give it one, or set its label_state to none")
-    usable = {"dense"} if labels.ignore_value is None else {"dense", "slices"}
-    for name in labels.names:
-        state = case.state_of(name)
-        if state not in usable:
-            where = "not annotated" if state == "none" else "annotated in some slices only"
-            raise InputError(
-                f"{name} is {where} in case {case.id} (label_state {state}), "
-                "so its voxels elsewhere would pass for background",
-                "Annotate it throughout, leave the case out, or leave the label out with labels=[...]",
-                case.label,
-            )
+    require_known_extent(case, labels)
     return case.label
 
 
-def prepare_case(case: Case, labels: LabelTable, config: PreparationConfig) -> PreparedCase:
+def prepare_case(
+    case: Case,
+    labels: LabelTable,
+    config: PreparationConfig,
+    budget: LabelBudgetConfig | None = None,
+    seed: int = 0,
+) -> PreparedCase:
     """Read and prepare one labelled case.
 
+    Args:
+        case: with a label map.
+        labels: what to learn.
+        config: how to prepare.
+        budget: how much of the label map counts; all of it by default.
+        seed: of the budget's slices.
+
     Raises:
-        InputError: a wanted label is not annotated throughout, the crop loses some of it, or a
+        InputError: nothing tells where a wanted label was annotated, the crop loses some of it, or a
             file cannot be used.
     """
+    budget = budget or LabelBudgetConfig()
     label = annotated_label(case, labels)
     volumes, mask = read_case_images(case)
     prepared = prepare_image(volumes, config, mask)
     label_map = read_label_map(label)
-    classes = prepare_classes(label_map, labels, prepared)
+    annotation = annotate(case, label_map, labels, prepared, budget, seed)
     lost = cut_off_voxels(label_map, labels, prepared)
     if lost and config.crop == "nonzero":
         # Masks drawn a voxel beyond a skull-stripped brain are common, and nothing that can be seen is lost.
@@ -87,19 +93,42 @@ def prepare_case(case: Case, labels: LabelTable, config: PreparationConfig) -> P
             "Make preparation.crop_size or preparation.crop_margin_mm larger, or correct the mask",
             label,
         )
-    example = TrainingCase(case.id, case.subject, torch.from_numpy(prepared.data), torch.from_numpy(classes))
-    return PreparedCase(example, prepared.grid.spacing_mm, prepared.grid.voxel_volume_mm3)
+    example = TrainingCase(
+        case.id,
+        case.subject,
+        torch.from_numpy(prepared.data),
+        torch.from_numpy(annotation.classes),
+        unknown=None if annotation.open_labels is None else torch.from_numpy(annotation.open_labels),
+    )
+    return PreparedCase(example, prepared.grid.spacing_mm, prepared.grid.voxel_volume_mm3, annotation)
 
 
 def prepare_cohort(
-    cohort: Cohort, config: PreparationConfig, progress: Callable[[int, int], None] | None = None
+    cohort: Cohort,
+    config: PreparationConfig,
+    progress: Callable[[int, int], None] | None = None,
+    budget: LabelBudgetConfig | None = None,
+    seed: int = 0,
+    unlimited_subjects: Collection[str] = (),
 ) -> list[PreparedCase]:
     """Prepare all labelled cases of a cohort.
 
+    A case of which a budget or a crop leaves nothing annotated is left out with a warning.
+
+    Args:
+        cohort: who.
+        config: how to prepare.
+        progress: called with the number of cases read and in all.
+        budget: how much of each label map counts; all of it by default.
+        seed: of the budget's slices.
+        unlimited_subjects: subjects whose label maps count whole.
+
     Raises:
-        InputError: no labelled case, a label of the table that a case does not annotate
-            throughout, or one that no case contains.
+        InputError: no labelled case, one of which nothing tells where a label of the table was annotated,
+            or a label that no case contains.
     """
+    budget = budget or LabelBudgetConfig()
+    unlimited = budget.model_copy(update={"axis": "none"})
     labelled = cohort.labelled()
     if not labelled.cases:
         raise InputError("no case has a label map, so there is nothing to learn from", "Label some", cohort.source)
@@ -107,7 +136,13 @@ def prepare_cohort(
         annotated_label(case, cohort.labels)
     cases = []
     for number, case in enumerate(labelled.cases, start=1):
-        cases.append(prepare_case(case, cohort.labels, config))
+        prepared = prepare_case(
+            case, cohort.labels, config, unlimited if case.subject in unlimited_subjects else budget, seed
+        )
+        if (prepared.example.target != IGNORE).any():
+            cases.append(prepared)
+        else:
+            logger.warning("case %s is left out: nothing of it is annotated after cropping", case.id)
         if progress is not None:
             progress(number, len(labelled.cases))
     present = set().union(*(case.example.voxels_by_class for case in cases))
@@ -115,7 +150,8 @@ def prepare_cohort(
     if absent:
         raise InputError(
             f"no training case contains {', '.join(absent)}",
-            "Leave the label out with labels=[...], or add a case that shows it",
+            "Leave the label out with labels=[...], or add a case that shows it"
+            + ("" if budget.axis == "none" else "; or choose more slices, or those with label_budget.within=labels"),
             cohort.source,
         )
     return cases
@@ -135,8 +171,26 @@ def split_validation(cohort: Cohort, config: ValidationConfig, seed: int) -> tup
     return hold_out(subjects, share=wanted, seed=seed)
 
 
-def mean_dice(reference: np.ndarray, prediction: np.ndarray, classes: Sequence[int]) -> float:
-    """Mean Dice over the classes that either side shows; NaN where none does."""
-    values = [overlap.dice for overlap in label_overlaps(reference, prediction, classes).values()]
+def mean_dice(
+    reference: np.ndarray, prediction: np.ndarray, classes: Sequence[int], unknown: np.ndarray | None = None
+) -> float:
+    """Mean Dice over the classes that either side shows; NaN where none does.
+
+    Voxels in which a class was not looked for do not count for it.
+
+    Args:
+        reference: classes (D, H, W), `IGNORE` and codes included.
+        prediction: classes of the same shape.
+        classes: those to average over.
+        unknown: what the codes point to, (rows, labels).
+    """
+    if unknown is None:
+        overlaps = label_overlaps(reference, prediction, classes, ignore=IGNORE)
+    else:
+        overlaps = {}
+        for number in classes:
+            looked_for = np.where(is_open_for(reference, unknown, number), IGNORE, reference)
+            overlaps |= label_overlaps(looked_for, prediction, [number], ignore=IGNORE)
+    values = [overlap.dice for overlap in overlaps.values()]
     known = [value for value in values if not np.isnan(value)]
     return float(np.mean(known)) if known else float("nan")

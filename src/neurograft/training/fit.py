@@ -141,7 +141,13 @@ def fit(
     data = _ChunkedData(batches, plan, len(validation))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
-        trainer.fit(module, datamodule=data, ckpt_path=resume if resume.is_file() else None, weights_only=True)
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=resume if resume.is_file() else None, weights_only=True)
+        except OSError as error:
+            # The loggers report a full disk without saying where.
+            if error.errno is not None and error.filename is None:
+                error.filename = str(folder)
+            raise
     kept = "last"
     if validation and recipe.validation.keep == "best":
         kept = _keep_best(network, best, score, trainer.global_step)
@@ -180,7 +186,8 @@ class _Scorer:
         classes = decide_classes(
             probabilities, self.task, self.recipe.inference, self.recipe.postprocessing, case.voxel_volume_mm3
         )
-        return mean_dice(case.example.target.cpu().numpy(), classes, range(1, len(self.task.labels) + 1))
+        unknown = None if case.example.unknown is None else case.example.unknown.cpu().numpy()
+        return mean_dice(case.example.target.cpu().numpy(), classes, range(1, len(self.task.labels) + 1), unknown)
 
     def mean(self) -> float:
         """The mean over cases; those without any label do not count, and 0 stands where none has one."""
@@ -322,7 +329,7 @@ class _Trial:
             batch = self.batches.batch(step)
             with torch.autocast(self.compute.device, torch.bfloat16, enabled=self.compute.precision == "bf16"):
                 outputs = copy.outputs(batch.image)
-            self.task.loss(outputs, batch.target).backward()
+            self.task.loss(outputs, batch.target, batch.unknown, batch.covariates).backward()
             optimiser.step()
             optimiser.zero_grad()
             if self.compute.device == "cuda":

@@ -7,7 +7,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
-from neurograft.networks import UnitNetwork
+from neurograft.networks import UnitNetwork, unit_of
 from neurograft.recipes.schema import OptimiserConfig
 from neurograft.sampling.batches import Batch
 from neurograft.tasks import SegmentationTask
@@ -71,7 +71,9 @@ class FitModule(LightningModule):
         image = batch.image
         if self.channels_last:
             image = image.to(memory_format=torch.channels_last_3d)
-        loss = self.task.loss(self.network.outputs(image), batch.target)
+        progress = self.global_step / self.total_steps
+        outputs = self.network.outputs(image)
+        loss = self.task.loss(outputs, batch.target, batch.unknown, batch.covariates, progress)
         if self.plan.l2sp_weight is not None:
             loss = loss + source_pull(self.network, self.anchor, self.plan.l2sp_weight)
         self.chunk_losses.append(loss.detach())
@@ -125,7 +127,7 @@ class FitModule(LightningModule):
     def configure_optimizers(self) -> Any:
         """One parameter group a learning part; the schedule steps with every batch."""
         config = self.optimiser_config
-        groups = optimiser_groups(self.network, self.plan, config.learning_rate)
+        groups = parameter_groups(self.network, self.plan, config)
         optimiser = build_optimiser(groups, config)
 
         def factor(step: int) -> float:
@@ -133,6 +135,16 @@ class FitModule(LightningModule):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def parameter_groups(network: UnitNetwork, plan: TransferPlan, config: OptimiserConfig) -> list[dict[str, Any]]:
+    """The plan's parameter groups, the age head's at its own rate where it has one."""
+    groups = optimiser_groups(network, plan, config.learning_rate)
+    if config.age_learning_rate is not None:
+        for group in groups:
+            if unit_of(group["name"]) == "age":
+                group["lr"] *= config.age_learning_rate / config.learning_rate
+    return groups
 
 
 def build_optimiser(groups: list[dict[str, Any]], config: OptimiserConfig) -> torch.optim.Optimizer:

@@ -5,8 +5,8 @@ import platform
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,12 +24,14 @@ from neurograft.cohorts import (
 )
 from neurograft.errors import InputError
 from neurograft.hardware import peak_memory_mib
-from neurograft.models import Bundle, BundleInfo, save_bundle
+from neurograft.models import AgeInfo, Bundle, BundleInfo, save_bundle
 from neurograft.networks import UnitNetwork, build_network
 from neurograft.outputs import check_free, staged_directory, write_json, write_table, write_text
 from neurograft.recipes.schema import Recipe
 from neurograft.sampling.batches import PatchBatches
-from neurograft.tasks import SegmentationTask
+from neurograft.tasks import AgeScale, SegmentationTask
+from neurograft.training.ages import age_info, case_ages, with_ages
+from neurograft.training.annotations import annotated_slices
 from neurograft.training.cases import PreparedCase, prepare_cohort, split_validation
 from neurograft.training.fit import BEST, RESUME, FitResult, fit
 from neurograft.transfer import (
@@ -117,7 +119,8 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
     """Run a training, or continue it, and write its directory.
 
     The directory holds ``recipe.yaml``, ``loading.tsv``, ``plan.tsv``, ``metrics.csv``,
-    ``tensorboard/``, ``run.json`` and the bundle in ``model/``.
+    ``tensorboard/``, ``run.json`` and the bundle in ``model/``; under a label budget also
+    ``annotated_slices.tsv``.
 
     Args:
         request: what to do.
@@ -138,6 +141,8 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
     fingerprint = fingerprint_cohort(cohort)
     ancestors = _ancestors(request, transfer.plan, fingerprint)
     identity = _identity(request, cohort, fingerprint)
+    if transfer.task.learns_age:
+        identity["ages"] = case_ages(cohort, recipe.task.age_covariate)
     with staged_directory(request.out, identity, request.overwrite) as folder:
         try:
             seen = [*ancestors, fingerprint.to_dict()] if transfer.plan.trains else ancestors
@@ -166,7 +171,20 @@ def _run(
         logger.warning(note)
     start = time.monotonic()
     training, validation = split_validation(cohort, recipe.validation, request.seed)
-    prepared = prepare_cohort(cohort, recipe.preparation, progress)
+    prepared = prepare_cohort(
+        cohort,
+        recipe.preparation,
+        progress,
+        recipe.label_budget,
+        request.seed,
+        unlimited_subjects=validation if recipe.label_budget.validation == "all" else (),
+    )
+    if recipe.label_budget.axis != "none":
+        write_table(folder / "annotated_slices.tsv", annotated_slices(case.annotation for case in prepared))
+    age = _age_info(request, transfer, cohort, training)
+    if age is not None and transfer.task.learns_age:
+        prepared = with_ages(prepared, case_ages(cohort, age.covariate), age.covariate)
+        transfer = replace(transfer, task=transfer.task.with_age_scale(AgeScale(age.mean, age.sd)))
     preparation_seconds = time.monotonic() - start
     trained = [case for case in prepared if case.example.subject in training]
     held = [case for case in prepared if case.example.subject in validation]
@@ -187,6 +205,7 @@ def _run(
         loading=transfer.report.counts() if transfer.plan.copies else {},
         training=record,
         training_subjects=seen,
+        age=age,
         versions=library_versions(),
     )
     info = save_bundle(folder / "model", info, transfer.network)
@@ -194,6 +213,23 @@ def _run(
     for leftover in (RESUME, BEST):
         (folder / leftover).unlink(missing_ok=True)
     return info
+
+
+def _age_info(
+    request: TrainingRequest, transfer: Transfer, cohort: Cohort, training: Collection[str]
+) -> AgeInfo | None:
+    """How to read the age head after this training: None where there is none, or it never learnt."""
+    if not transfer.network.has_age:
+        return None
+    copied = (
+        transfer.plan.copies and not transfer.plan.rules["age"].reset and "age" not in transfer.report.fresh_side_units
+    )
+    source = request.source.info.age if request.source is not None and copied else None
+    if not (transfer.plan.trains and transfer.task.learns_age):
+        return source
+    covariate = request.recipe.task.age_covariate
+    ages = case_ages(cohort.of_subjects(training), covariate)
+    return age_info(list(ages.values()), covariate, source)
 
 
 def plan_rows(plan: TransferPlan) -> list[dict[str, Any]]:

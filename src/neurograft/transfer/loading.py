@@ -34,10 +34,12 @@ class LoadingReport:
     Attributes:
         rows: one a tensor.
         fresh_outputs: names of head rows that start from random weights.
+        fresh_side_units: names of the side units in which something starts from random weights.
     """
 
     rows: tuple[TensorRow, ...]
     fresh_outputs: tuple[str, ...]
+    fresh_side_units: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Tensors by action."""
@@ -101,10 +103,12 @@ def load_source(
     rows: list[TensorRow] = []
     action: Action
     fresh: set[str] = set()
+    fresh_side: list[str] = []
+    side_units = {unit.name for unit in target.units if unit.role == "side"}
     state = target.state_dict()
     for name, tensor in state.items():
         unit = unit_of(name)
-        is_head = unit in target.head_names
+        is_head = unit in target.label_heads
         source = source_state.get(name)
         if not plan.copies:
             action, why = "reset", "strategy copies nothing"
@@ -118,14 +122,17 @@ def load_source(
             action, why = _copy_stem(tensor, source, target_side, source_side)
         else:
             action, why = _copy_same(tensor, source)
-        if is_head:
+        if unit in target.head_names:
             fresh |= set(_fresh_rows(action, target_side, start))
+        elif unit in side_units and (action == "reset" or (is_head and _fresh_rows(action, target_side, start))):
+            fresh_side.append(unit)
         rows.append(TensorRow(name, unit, action, why, _shape(source), _shape(tensor)))
     for name, tensor in source_state.items():
         if name not in state:
             rows.append(TensorRow(name, unit_of(name), "skipped", "not in the target network", _shape(tensor), ()))
     target.load_state_dict(state)
-    report = LoadingReport(tuple(rows), tuple(name for name in target_side.outputs if name in fresh))
+    outputs = tuple(name for name in target_side.outputs if name in fresh)
+    report = LoadingReport(tuple(rows), outputs, tuple(dict.fromkeys(fresh_side)))
     # Scalars such as a norm's step counter, and vectors, fit networks that have nothing in common.
     weights = [row for row in rows if len(row.target_shape) > 1]
     if plan.copies and not any(row.action in ("copied", "adapted", "transplanted") for row in weights):
@@ -219,19 +226,27 @@ def require_trainable_outputs(plan: TransferPlan, report: LoadingReport, network
     """See to it that what starts from random weights will be learnt.
 
     Returns:
-        The plan, with the heads freed and a note where the strategy would have frozen random rows.
+        The plan, with the heads and side units freed, and a note, where the strategy would have
+        frozen what is random in them.
 
     Raises:
-        InputError: the plan trains nothing, so that a random row would be used as it is; or it
-            freezes a random tensor inside the network.
+        InputError: the plan trains nothing, so that a random row or age head would be used as it
+            is (a random auxiliary head is of no use then, and does no harm); or it freezes a random
+            tensor inside the network.
     """
     frozen = set(frozen_tensor_names(network, plan))
+    side = {unit.name for unit in network.units if unit.role == "side"}
+    mendable = {*network.head_names, *(side if plan.trains else network.auxiliary_heads)}
     for line in report.rows:
-        if line.action == "reset" and line.tensor in frozen and line.unit not in network.head_names:
+        if line.action == "reset" and line.tensor in frozen and line.unit not in mendable:
             raise InputError(
                 f"{line.tensor} starts from random weights ({line.why}), and strategy {plan.strategy} freezes it",
                 f"Use the source's own network section, or a strategy that trains {line.unit}",
             )
+    if plan.trains:
+        for unit in report.fresh_side_units:
+            if _is_held(plan, unit):
+                plan = plan.freeing(unit, f"{unit} learns although the strategy freezes it: it starts from random")
     if not report.fresh_outputs:
         return plan
     names = ", ".join(report.fresh_outputs)
@@ -241,10 +256,14 @@ def require_trainable_outputs(plan: TransferPlan, report: LoadingReport, network
             "Name the source label to use with --label-from TARGET=SOURCE, or choose a strategy that learns",
         )
     for head in network.head_names:
-        rule = plan.rules[head]
-        if rule.learning_rate_scale == 0 or rule.release > 0:
+        if _is_held(plan, head):
             plan = plan.freeing(head, f"{head} learns although the strategy freezes it: {names} start from random")
     return plan
+
+
+def _is_held(plan: TransferPlan, unit: str) -> bool:
+    rule = plan.rules[unit]
+    return rule.learning_rate_scale == 0 or rule.release > 0
 
 
 def source_anchor(network: UnitNetwork, report: LoadingReport) -> dict[str, Tensor]:

@@ -14,6 +14,8 @@ Units = Sequence[Unit]
 Rules = dict[str, UnitRule]
 
 UNIT_ALIASES = {"out": "head"}
+OUTPUTS = ("head", "side")
+"""Roles of the units that end in something the loss sees."""
 
 
 def scratch(units: Units) -> TransferPlan:
@@ -76,7 +78,7 @@ def deep(units: Units) -> TransferPlan:
 
 def reset_head(units: Units) -> TransferPlan:
     """Copy all but the outputs, train everything (P2)."""
-    rules = {u.name: UnitRule(reset=True) if u.role == "head" else FREE for u in units}
+    rules = {u.name: UnitRule(reset=True) if u.role in OUTPUTS else FREE for u in units}
     return TransferPlan("reset_head", rules)
 
 
@@ -107,8 +109,8 @@ def discriminative(units: Units, decay: float = 0.7) -> TransferPlan:
     """
     if not 0 < decay <= 1:
         raise InputError(f"discriminative's decay must lie in (0, 1], got {decay}", "Give for example 0.7")
-    rules = {u.name: UnitRule(learning_rate_scale=decay**steps) for steps, u in enumerate(reversed(units))}
-    return TransferPlan("discriminative", {u.name: rules[u.name] for u in units})
+    steps = _steps_from_the_output(units)
+    return TransferPlan("discriminative", {u.name: UnitRule(learning_rate_scale=decay ** steps[u.name]) for u in units})
 
 
 def gradual(units: Units, until: float = 0.5) -> TransferPlan:
@@ -119,13 +121,13 @@ def gradual(units: Units, until: float = 0.5) -> TransferPlan:
     """
     if not 0 < until < 1:
         raise InputError(f"gradual's argument must lie between 0 and 1, got {until}", "Give for example 0.5")
-    last = len(units) - 1
-    rules = {u.name: UnitRule(release=until * steps / last) for steps, u in enumerate(reversed(units))}
-    return TransferPlan("gradual", {u.name: rules[u.name] for u in units})
+    steps = _steps_from_the_output(units)
+    last = max(steps.values())
+    return TransferPlan("gradual", {u.name: UnitRule(release=until * steps[u.name] / last) for u in units})
 
 
 def lora(units: Units, rank: int = 4) -> TransferPlan:
-    """Low-rank adapters on the convolutions of all units but the head, which trains whole.
+    """Low-rank adapters on the convolutions of all units but the outputs, which train whole.
 
     Reference:
         Hu et al. 2022, LoRA, section 4.1; a convolution's kernel is read as a matrix of
@@ -133,7 +135,7 @@ def lora(units: Units, rank: int = 4) -> TransferPlan:
     """
     if rank < 1:
         raise InputError(f"lora's rank must be at least 1, got {rank}", "Give for example lora(4)")
-    return TransferPlan("lora", {u.name: FREE if u.role == "head" else FROZEN for u in units}, lora_rank=rank)
+    return TransferPlan("lora", {u.name: FREE if u.role in OUTPUTS else FROZEN for u in units}, lora_rank=rank)
 
 
 def l2sp(units: Units, weight: float = 0.01) -> TransferPlan:
@@ -246,6 +248,12 @@ def _reached(units: Units, frontier: str) -> set[str]:
     name = _unit_name(units, frontier)
     index = next(i for i, unit in enumerate(units) if unit.name == name)
     return {unit.name for unit in units[index:]} | {unit.name for unit in units if unit.role == "side"}
+
+
+def _steps_from_the_output(units: Units) -> dict[str, int]:
+    """Units between each unit and the head; side units are outputs themselves."""
+    order = [unit.name for unit in reversed(units) if unit.role != "side"]
+    return {unit.name: 0 if unit.role == "side" else order.index(unit.name) for unit in units}
 
 
 def _bottleneck_depth(units: Units) -> int:

@@ -70,7 +70,7 @@ def draw_spatial(
         patch_size: voxels, which decides how many control points an elastic draw has.
         count: patches.
         generator: the only source of randomness; on the CPU.
-        flip_axes: array axes, each mirrored with probability one half (see `flipped_array_axes`).
+        flip_axes: array axes, each mirrored with the chance of the configuration (see `flipped_array_axes`).
     """
     draws = []
     for _ in range(count):
@@ -78,6 +78,8 @@ def draw_spatial(
         rotation = _signed(config.rotation_degrees, generator) * (math.pi / 180)
         zoom = config.scale[0] + (config.scale[1] - config.scale[0]) * _uniform(3, generator)
         translation = _signed(config.translation_voxels, generator)
+        # Drawn only where it decides anything, so that recipes without it keep their draws.
+        shift = config.translation_probability == 1 or float(_uniform(1, generator)) < config.translation_probability
         control_points = None
         if deform < config.elastic_probability and config.elastic_displacement_voxels > 0:
             counts = [_control_count(length, config.elastic_spacing_voxels) for length in patch_size]
@@ -87,11 +89,11 @@ def draw_spatial(
             SpatialDraw(
                 rotation_radians=_triple(rotation) if rotate < config.rotation_probability else (0.0, 0.0, 0.0),
                 scale=_triple(zoom) if scale < config.scale_probability else (1.0, 1.0, 1.0),
-                translation_voxels=_triple(translation),
+                translation_voxels=_triple(translation) if shift else (0.0, 0.0, 0.0),
                 flips=(
-                    0 in flip_axes and flips[0] < 0.5,
-                    1 in flip_axes and flips[1] < 0.5,
-                    2 in flip_axes and flips[2] < 0.5,
+                    0 in flip_axes and flips[0] < config.flip_probability,
+                    1 in flip_axes and flips[1] < config.flip_probability,
+                    2 in flip_axes and flips[2] < config.flip_probability,
                 ),
                 control_points=control_points,
                 control_spacing_voxels=config.elastic_spacing_voxels,

@@ -1,0 +1,82 @@
+"""Rewrite the tables of ``docs/reference/networks.md`` from the networks themselves.
+
+Run ``python docs/gen/networks.py`` after a change to a network or a paper's recipe; with ``--check``
+the exit status says whether the page is up to date, and nothing is written. The networks are built
+and run without weights or images, so only shapes are computed.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neurograft.networks import UnitNetwork, build_network
+from neurograft.recipes import load_recipe
+
+PAGE = Path(__file__).parents[1] / "reference" / "networks.md"
+BLOCK = re.compile(r"(<!-- network: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+ENDS = {"p1-lc": (1, 1), "p3-neonatal": (2, 10), "p3-neonatal-age": (2, 10), "p3-neonatal-code": (2, 10)}
+"""Input channels and output rows of each recipe in its paper."""
+
+
+def unit_shapes(network: UnitNetwork, image: Tensor) -> dict[str, str]:
+    """What each unit gives out, as text."""
+    shapes: dict[str, str] = {}
+
+    def keep(name: str, output: Tensor) -> None:
+        shapes[name] = " x ".join(map(str, output.shape[1:])) or "1"
+
+    for unit in network.units:
+        module = network.unit_module(unit.name)
+        module.register_forward_hook(lambda _, __, output, name=unit.name: keep(name, output))
+    network.outputs(image)
+    return shapes
+
+
+def network_table(name: str) -> str:
+    """A Markdown table of a recipe's network: a row a unit, and the sum."""
+    recipe = load_recipe(name)
+    channels, outputs = ENDS[name]
+    with torch.device("meta"):
+        network = build_network(recipe.network, channels, outputs, seed=0)
+        shapes = unit_shapes(network, torch.empty(1, channels, *recipe.sampling.patch_size))
+    size = " x ".join(map(str, recipe.sampling.patch_size))
+    rows = [
+        f"`{recipe.network.name}`, {channels} image channel{'s' * (channels > 1)}, {outputs} output"
+        f"{'s' * (outputs > 1)}, patch of {size} voxels:",
+        "",
+        "| unit | role | depth | output (channels x voxels) | parameters |",
+        "|---|---|---:|---|---:|",
+    ]
+    total = 0
+    for unit in network.units:
+        count = sum(parameter.numel() for parameter in network.unit_module(unit.name).parameters())
+        total += count
+        rows.append(f"| `{unit.name}` | {unit.role} | {unit.depth} | {shapes[unit.name]} | {count:,} |")
+    return "\n".join([*rows, f"| all | | | | {total:,} |"]) + "\n"
+
+
+def rewritten(page: str) -> str:
+    """The page with every table made anew.
+
+    Raises:
+        KeyError: the page names a recipe that has no entry in `ENDS`.
+    """
+    return BLOCK.sub(lambda match: f"{match[1]}\n{network_table(match['name'])}\n{match[3]}", page)
+
+
+def main() -> int:
+    """Rewrite or check the page; 1 when ``--check`` finds it out of date."""
+    before = PAGE.read_text("utf-8")
+    after = rewritten(before)
+    if "--check" in sys.argv[1:]:
+        return int(before != after)
+    PAGE.write_text(after, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
