@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= demo-output
 DATA ?= ../shared/data
 
-.PHONY: demo demo-hippocampus test check docs serve-docs clean
+.PHONY: demo demo-hippocampus test check bench docs serve-docs clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/.installed: pyproject.toml
@@ -34,7 +34,14 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/gen/commands.py --check
+	$(BIN)/python docs/gen/evaluation.py --check
+	$(BIN)/python docs/gen/networks.py --check
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/surfaces.py --data-root $(DATA)
+	$(BIN)/python benchmarks/many_cases.py
+	$(BIN)/python benchmarks/regions.py
 
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site

@@ -10,7 +10,7 @@ from neurograft.cli.options import JsonOption, OverwriteOption
 
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Directory for the results.")] = Path("demo-output"),
-    dataset: Annotated[str, typer.Option(help="phantom, or msd-hippocampus for real scans.")] = "phantom",
+    dataset: Annotated[str, typer.Option(help="phantom; on real scans msd-hippocampus or label-budget.")] = "phantom",
     data_root: Annotated[
         Path | None,
         typer.Option(

@@ -20,6 +20,7 @@ class Experiment:
         method: what is done, a sentence a step.
         data: where the scans come from.
         notes: what a reader must know besides the policies.
+        answer: sentences that the page begins with, where those on twins from scratch do not fit.
         measure: biomarkers of the predictions, with the columns of a report's ``biomarkers``.
     """
 
@@ -30,4 +31,5 @@ class Experiment:
     method: tuple[str, ...]
     data: str
     notes: tuple[str, ...] = ()
+    answer: Callable[[ComparisonResult], list[str]] | None = None
     measure: Callable[[ComparisonResult], pd.DataFrame] | None = None

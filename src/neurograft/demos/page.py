@@ -38,7 +38,7 @@ def write_experiment(experiment: Experiment, result: ComparisonResult, folder: P
         title=experiment.title,
         question=experiment.question,
         answer=(
-            *(verdicts(summary) or figures(summary)),
+            *((experiment.answer(result) if experiment.answer else verdicts(summary)) or figures(summary)),
             *against_source(summary),
             *short_of_everyone(summary),
             *_recovery(biomarkers),
@@ -83,7 +83,7 @@ def _curves(experiment: Experiment, result: ComparisonResult) -> Mapping[str, pd
     seed = experiment.comparison.seeds[0]
     curves = {}
     for arm in experiment.comparison.arms:
-        file = result.folders[arm.strategy, str(arm.people), seed] / "metrics.csv"
+        file = result.folders[arm.method, str(arm.people), seed] / "metrics.csv"
         if file.is_file():
             curves[arm.name] = pd.read_csv(file)
     return curves

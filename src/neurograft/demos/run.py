@@ -13,6 +13,7 @@ from neurograft.demos.hippocampus import (
     scratch_experiment,
     structure_experiment,
 )
+from neurograft.demos.label_budget import budget_experiment
 from neurograft.demos.midbrain import midbrain_experiment
 from neurograft.demos.page import write_experiment
 from neurograft.errors import InputError
@@ -20,7 +21,7 @@ from neurograft.outputs import check_free, staged_directory, write_json
 from neurograft.reports import ComparisonReport
 from neurograft.studies.comparison import run_comparison
 
-DATASETS = ("phantom", "msd-hippocampus")
+DATASETS = ("phantom", "msd-hippocampus", "label-budget")
 
 Progress = Callable[[int, int, str], None]
 
@@ -63,6 +64,8 @@ def _experiments(dataset: str, folder: Path, data_root: Path | None) -> list[Exp
     if dataset == "phantom":
         return [midbrain_experiment(folder / "phantoms")]
     cohort = open_hippocampus(data_root)
+    if dataset == "label-budget":
+        return [budget_experiment(cohort)]
     return [structure_experiment(cohort), scratch_experiment(cohort), domain_experiment(cohort)]
 
 

@@ -32,21 +32,28 @@ class Arm:
         people: labelled people drawn from the pool; 0 for the unadapted source; `EVERYONE` for
             all people with target labels outside the test set.
         overrides: recipe keys (``section.key``) that differ in this arm.
+        variant: what tells arms of one strategy apart; it stands in the strategy's place in tables.
     """
 
     strategy: str
     people: int | str
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    variant: str = ""
+
+    @property
+    def method(self) -> str:
+        """What the arm is called in tables, beside its number of people."""
+        return self.variant or self.strategy
 
     @property
     def name(self) -> str:
         """For folders and legends."""
-        return f"{self.strategy}, {self.people} people"
+        return f"{self.method}, {self.people} people"
 
     @property
     def folder(self) -> str:
         """The name as a folder."""
-        return "".join(c if c.isalnum() or c in "-." else "-" for c in f"{self.strategy}-{self.people}").strip("-")
+        return "".join(c if c.isalnum() or c in "-." else "-" for c in f"{self.method}-{self.people}").strip("-")
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class ComparisonResult:
     Attributes:
         scores: a row a strategy, people, seed, case and label.
         runs: a row a model: what it was, seconds, steps, memory.
-        folders: (strategy, people, seed) -> folder with ``model``, ``metrics.csv``; its
+        folders: (method, people, seed) -> folder with ``model``, ``metrics.csv``; its
             predictions lie beside it.
         policy: for empty masks and missing predictions, in words.
     """
@@ -142,10 +149,10 @@ def run_comparison(
             policy = scored.options.policies.words()
             per_case = scored.tables.per_case
             scores.append(
-                per_case[per_case["kind"] == "label"].assign(strategy=arm.strategy, people=str(arm.people), seed=seed)
+                per_case[per_case["kind"] == "label"].assign(strategy=arm.method, people=str(arm.people), seed=seed)
             )
-            runs.append(_run_row(arm.strategy, arm.people, seed, folder))
-            folders[arm.strategy, str(arm.people), seed] = folder
+            runs.append(_run_row(arm.method, arm.people, seed, folder))
+            folders[arm.method, str(arm.people), seed] = folder
             done += 1
     _tell(progress, done, total, "")
     return ComparisonResult(pd.concat(scores, ignore_index=True), pd.DataFrame(runs), folders, policy)

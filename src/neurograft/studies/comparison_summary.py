@@ -1,12 +1,16 @@
 """From a comparison's scores to its table, and from the table to plain sentences."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from neurograft.evaluation.intervals import paired_subject_bootstrap, subject_bootstrap
+from neurograft.evaluation.comparison.compare import compare_methods
+from neurograft.evaluation.intervals import subject_bootstrap
 from neurograft.studies.comparison import EVERYONE, ComparisonResult
 
 MEAN_LABEL = "mean of labels"
+TWIN = "scratch"
 
 
 def summarise_comparison(result: ComparisonResult, level: float = 0.95) -> pd.DataFrame:
@@ -15,31 +19,24 @@ def summarise_comparison(result: ComparisonResult, level: float = 0.95) -> pd.Da
     A case's figure is its mean over seeds; means and intervals are over test people, so they say
     how other people would fare, not how other draws of training people would: for that the
     smallest and largest seed are given. Differences are to training from scratch on the same
-    people, case by case.
+    people, by `neurograft.evaluation.comparison.compare.compare_methods`, whose family are the
+    strategies that learnt from as many people.
 
     Returns:
         Columns strategy, training_subjects, label, mean_dice, sd_dice, n_subjects, n_cases,
         n_missing, n_empty, seeds, seed_low, seed_high, ci_low, ci_high, difference_to_scratch,
-        difference_low, difference_high, seeds_agreeing (seeds whose difference has the sign of the
-        whole), seconds, peak_memory_mib, policy.
+        difference_low, difference_high, verdict (in one sentence, empty where there is no twin),
+        seconds, peak_memory_mib, policy.
     """
-    scores = _with_label_mean(result.scores)
+    scores = with_label_mean(result.scores)
+    twins = _against_twins(scores, level)
     rows = []
     for (strategy, people, label), group in scores.groupby(["strategy", "people", "label"], sort=False):
         cases = _by_subject(group)
         values = np.array([value for subject in cases.values() for value in subject])
-        twin = scores[(scores["strategy"] == "scratch") & (scores["people"] == people) & (scores["label"] == label)]
-        low, high = subject_bootstrap(cases, level=level)
+        low, high = subject_bootstrap(cases, level=level, expanded=True)
         by_seed = group.groupby("seed")["dice"].mean()
-        difference = difference_low = difference_high = float("nan")
-        agreeing = 0
-        if strategy != "scratch" and len(twin):
-            theirs = _by_subject(twin)
-            other = np.array([value for subject in theirs.values() for value in subject])
-            difference = float(np.nanmean(values - other))
-            difference_low, difference_high = paired_subject_bootstrap(cases, theirs, level=level)
-            by_seed_difference = by_seed - twin.groupby("seed")["dice"].mean()
-            agreeing = int((np.sign(by_seed_difference) == np.sign(difference)).sum())
+        against = twins.get((strategy, people, label), {})
         runs = result.runs[(result.runs["strategy"] == strategy) & (result.runs["people"] == people)]
         rows.append(
             {
@@ -57,10 +54,10 @@ def summarise_comparison(result: ComparisonResult, level: float = 0.95) -> pd.Da
                 "seed_high": float(by_seed.max()),
                 "ci_low": low,
                 "ci_high": high,
-                "difference_to_scratch": difference,
-                "difference_low": difference_low,
-                "difference_high": difference_high,
-                "seeds_agreeing": agreeing,
+                "difference_to_scratch": against.get("difference", np.nan),
+                "difference_low": against.get("low", np.nan),
+                "difference_high": against.get("high", np.nan),
+                "verdict": against.get("verdict", ""),
                 "seconds": float(runs["seconds"].mean()),
                 "peak_memory_mib": float(runs["peak_memory_mib"].max()),
                 "policy": result.policy,
@@ -70,30 +67,9 @@ def summarise_comparison(result: ComparisonResult, level: float = 0.95) -> pd.Da
 
 
 def verdicts(summary: pd.DataFrame) -> list[str]:
-    """A sentence a strategy and number of people: whether transfer helped, by how much, how surely.
-
-    "Better" and "worse" are only said when the interval of the difference leaves out zero and
-    every seed, and with it every draw of training people, shows a difference of the same sign.
-    """
-    label = MEAN_LABEL if MEAN_LABEL in set(summary["label"]) else str(summary["label"].iloc[0])
-    what = "mean Dice" if label == MEAN_LABEL else f"Dice of {label}"
-    sentences = []
-    for row in summary[summary["label"] == label].to_dict("records"):
-        if np.isnan(row["difference_to_scratch"]):
-            continue
-        interval = f"95 % interval {row['difference_low']:+.3f} to {row['difference_high']:+.3f}"
-        arm = f"{row['strategy']}, {row['training_subjects']} people"
-        start = f"{arm}, against scratch on the same people: {what} {row['difference_to_scratch']:+.3f} ({interval})"
-        agreement = f"{row['seeds_agreeing']} of {row['seeds']} seeds"
-        apart = row["difference_low"] > 0 or row["difference_high"] < 0
-        if apart and row["seeds_agreeing"] < row["seeds"]:
-            sentences.append(f"{start}: not settled, the sign is that of {agreement}.")
-        elif apart:
-            verdict = "better" if row["difference_low"] > 0 else "worse"
-            sentences.append(f"{start}: {verdict}, in {agreement}.")
-        else:
-            sentences.append(f"{start}: no difference shown with {row['n_subjects']} test people.")
-    return sentences
+    """A sentence a strategy and number of people: whether transfer helped, by how much, how surely."""
+    rows = summary[summary["label"] == _headline(summary)].to_dict("records")
+    return [f"{_people(row['training_subjects'])}: {row['verdict']}" for row in rows if row["verdict"]]
 
 
 def figures(summary: pd.DataFrame) -> list[str]:
@@ -107,8 +83,7 @@ def figures(summary: pd.DataFrame) -> list[str]:
 
 def short_of_everyone(summary: pd.DataFrame) -> list[str]:
     """Sentences that set the best arms beside training on everyone's labels, where there is such an arm."""
-    label = MEAN_LABEL if MEAN_LABEL in set(summary["label"]) else str(summary["label"].iloc[0])
-    rows = summary[summary["label"] == label]
+    rows = summary[summary["label"] == _headline(summary)]
     ceiling = rows[rows["training_subjects"] == EVERYONE]
     if ceiling.empty:
         return []
@@ -126,8 +101,7 @@ def short_of_everyone(summary: pd.DataFrame) -> list[str]:
 
 def against_source(summary: pd.DataFrame) -> list[str]:
     """A sentence that sets every adapted arm beside the source as it is, where that is an arm."""
-    label = MEAN_LABEL if MEAN_LABEL in set(summary["label"]) else str(summary["label"].iloc[0])
-    rows = summary[summary["label"] == label]
+    rows = summary[summary["label"] == _headline(summary)]
     source = rows[rows["strategy"] == "none"]
     adapted = rows[~rows["strategy"].isin(["none", "scratch"])]
     if source.empty or adapted.empty:
@@ -140,7 +114,31 @@ def against_source(summary: pd.DataFrame) -> list[str]:
     return [f"The source as it is, without any label of the target, gives {base:.3f}; against it {arms}."]
 
 
-def _with_label_mean(scores: pd.DataFrame) -> pd.DataFrame:
+def _headline(summary: pd.DataFrame) -> str:
+    """The label that sentences are about: the mean of labels, or the only one."""
+    return MEAN_LABEL if MEAN_LABEL in set(summary["label"]) else str(summary["label"].iloc[0])
+
+
+def _people(count: object) -> str:
+    return "1 person" if str(count) == "1" else f"{count} people"
+
+
+def _against_twins(scores: pd.DataFrame, level: float) -> dict[tuple[Any, Any, Any], dict[str, Any]]:
+    """The comparison of every arm with its twin from scratch, by strategy, people and label."""
+    found = {}
+    for (people, label), group in scores.groupby(["people", "label"], sort=False):
+        methods = set(group["strategy"])
+        if len(methods) < 2 or TWIN not in methods:
+            continue
+        frame = group.rename(columns={"strategy": "method", "dice": "value"})
+        frame = frame[["subject", "case", "seed", "method", "value"]]
+        for row in compare_methods(frame, "Dice", str(label), TWIN, level=level).to_dict("records"):
+            found[row["first"], people, label] = {str(name): value for name, value in row.items()}
+    return found
+
+
+def with_label_mean(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores with a row a case for the mean of its labels, where there are several."""
     if scores["label"].nunique() == 1:
         return scores
     keys = ["strategy", "people", "seed", "subject", "case"]
