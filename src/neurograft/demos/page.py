@@ -56,7 +56,8 @@ def write_experiment(experiment: Experiment, result: ComparisonResult, folder: P
             "hardware": describe_machine(),
             "computed with": ", ".join(sorted(set(result.runs["compute"]) - {"nothing to train"})),
             "training in all": f"{result.runs['seconds'].sum() / 60:.1f} min for {len(result.runs)} models",
-            "peak memory": f"{peak_memory_mib():.0f} MiB",
+            # Models that an earlier, interrupted run made count too.
+            "peak memory": f"{max(peak_memory_mib(), result.runs['peak_memory_mib'].max()):.0f} MiB",
             **library_versions(),
         },
         notes=(*experiment.notes, f"Empty masks and missing predictions: {result.policy}."),
