@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 import neurograft as package
 
@@ -64,6 +65,18 @@ def test_adapt(study: Any, neurograft: Program) -> None:
     assert outcome.json["loading"]["transplanted"] == 2
     text = neurograft(*words, "--out", "again")
     assert (text.status, "freeze(up1)" in text.out) == (0, True)
+
+
+def test_adapt_leaves_what_belongs_to_the_sources_cohort(study: Any, neurograft: Program, tiny: list[str]) -> None:
+    words = ["--cohort", "source", "--out", "few-slices", *tiny, "budget=2steps"]
+    limited = ["label_budget.axis=axial", "label_budget.slices=9", "validation.hold_out=1", "optimiser.name=sgd"]
+    assert neurograft("train", *words, *limited).status == 0
+    words = ["adapt", "--source", "few-slices", "--cohort", "target", "--strategy", "full", "--budget", "2steps"]
+    assert neurograft(*words, "--out", "adapted").status == 0
+    recipe = yaml.safe_load(Path("adapted/recipe.yaml").read_text())
+    assert recipe["label_budget"]["axis"] == "none"
+    assert recipe["validation"]["hold_out"] == "auto"
+    assert recipe["optimiser"]["name"] == "sgd"
 
 
 def test_predict_and_evaluate(study: Any, neurograft: Program) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,10 @@ def test_age_from_training_to_prediction(balls, make_recipe, tmp_path) -> None:
     assert bundle.info.age == info.age
     predict_cohort(PredictionRequest([bundle], cohort, tmp_path / "out"))
     table = pd.read_csv(tmp_path / "out" / "ages.tsv", sep="\t")
-    assert list(table.columns) == ["case", "subject", "age", "windows", "sd_over_windows", "reference"]
+    columns = ["case", "subject", "age", "windows", "sd_over_windows", "reference", "region", "oracle"]
+    assert list(table.columns) == columns
+    assert set(table["region"]) == {"whole"}
+    assert set(table["oracle"]) == {"no"}
     assert list(table["reference"]) == numbers
     # 20 x 18 x 16 voxels in windows of 16 without overlap: 2 x 2 x 1.
     assert set(table["windows"]) == {4}
@@ -99,6 +103,17 @@ def test_age_from_training_to_prediction(balls, make_recipe, tmp_path) -> None:
     assert errors["training_mean"][0] == pytest.approx(np.mean(numbers))
     assert errors["mae"][0] == pytest.approx(np.abs(table["age"] - table["reference"]).mean())
     assert errors["baseline_mae"][0] == pytest.approx(np.abs(table["reference"] - np.mean(numbers)).mean())
+
+    # Ages read from a box around the truth say so, as the volumes beside them do.
+    inference = bundle.info.recipe.inference.model_copy(update={"region": "oracle", "region_size": (16, 16, 16)})
+    recipe = bundle.info.recipe.model_copy(update={"inference": inference})
+    centred = replace(bundle, info=bundle.info.model_copy(update={"recipe": recipe}))
+    predict_cohort(PredictionRequest([centred], cohort, tmp_path / "centred"))
+    flagged = pd.read_csv(tmp_path / "centred" / "ages.tsv", sep="\t")
+    assert list(flagged.columns) == columns
+    assert set(flagged["oracle"]) == {"yes"}
+    assert set(flagged["windows"]) == {1}
+    assert set(pd.read_csv(tmp_path / "centred" / "age_errors.tsv", sep="\t")["oracle"]) == {"yes"}
 
     # Adapting goes on in the source's scale, and says the new people's mean.
     others = with_column(balls, ["50", "52", "54"], tmp_path / "older")

@@ -145,3 +145,21 @@ def test_a_label_that_is_not_drawn_stays_open() -> None:
     assert (alone[0] == 0).all()
     dense = np.zeros((2, 2, 2), np.int16)
     assert assume_background(dense, None, 1, (1.0, 1.0, 1.0), 1.0)[0] is dense
+
+
+@pytest.mark.parametrize("within", ["volume", "labels"])
+def test_a_budget_chooses_among_the_slices_that_the_label_states_leave(within: str) -> None:
+    """Of a label map drawn in every third axial slice only those are slices to choose."""
+    label = _label()
+    drawn = np.zeros(SHAPE[0], bool)
+    drawn[3:9:3] = True
+    label[~drawn] = 0
+    grid = Grid.from_affine(label.shape, AFFINE)
+    image = Volume(np.random.default_rng(0).random(label.shape).astype(np.float32) + 1, grid)
+    case = Case("c", "s", None, {}, Path("c_dseg.nii.gz"), label_state="slices", covariates={"label_axis": "axial"})
+    for seed in range(5):
+        budget = LabelBudgetConfig(axis="axial", slices=1, within=within)
+        one = annotate(case, Volume(label, grid), TABLE, prepare_image([image], PreparationConfig()), budget, seed=seed)
+        assert len(one.slices.slices) == 1
+        assert drawn[list(one.slices.slices)].all()
+        assert (one.classes > 0).any()

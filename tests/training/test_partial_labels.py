@@ -1,5 +1,6 @@
 """Partial labels through the real network, loss and training."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from neurograft.networks import build_network
 from neurograft.recipes import Recipe
 from neurograft.sampling.batches import PatchBatches
 from neurograft.tasks import SegmentationTask
-from neurograft.training.cases import prepare_cohort
+from neurograft.training.cases import prepare_cohort, split_validation
 from neurograft.training.run import TrainingRequest, train_model
 
 CohortMaker = Callable[..., Cohort]
@@ -177,3 +178,37 @@ def test_the_safeguard_keeps_nonsense_out_of_what_was_never_annotated(make_recip
     assert nonsense["null"] > 300
     assert nonsense["12"] < nonsense["null"] / 10
     assert min(found.values()) > 0.7
+
+
+def test_a_label_that_only_held_out_people_show_is_told(
+    make_cohort: CohortMaker, make_recipe: RecipeMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Slices drawn in the people who train may all miss a label, while those held out count whole."""
+    cohort = make_cohort(tmp_path / "c", 3, labels=("a", "b"))
+    recipe = make_recipe("budget=2steps", "validation.hold_out=1")
+    held = split_validation(cohort, recipe.validation, 0)[1]
+    for case in cohort.cases:
+        if case.subject not in held:
+            label = read_label_map(case.label)
+            write_label_map(case.label, np.where(label.data == 2, 0, label.data), label.grid)
+    train_model(TrainingRequest(cohort, recipe, tmp_path / "run"))
+    assert "only held-out subjects show b" in caplog.text
+
+
+def test_held_out_slices_without_a_label_choose_no_weights(
+    make_cohort: CohortMaker, make_recipe: RecipeMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One slice of each person may miss the structure; a Dice of 0 at every validation must not pick the first."""
+    cohort = make_cohort(tmp_path / "c", 3)
+    marked = LabelTable.from_names({1: "ball"}, ignore_value=9)
+    recipe = make_recipe("budget=20steps", "validation.hold_out=1", "validation.every=5")
+    held = split_validation(cohort, recipe.validation, 0)[1]
+    for case in cohort.cases:
+        if case.subject in held:
+            label = read_label_map(case.label)
+            write_label_map(case.label, np.where(label.data == 1, 9, label.data), label.grid)
+    train_model(TrainingRequest(cohort.with_labels(marked), recipe, tmp_path / "run"))
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["kept"] == "last"
+    assert record["validation_subjects"] == 0
+    assert "none of the held-out subjects shows a label" in caplog.text

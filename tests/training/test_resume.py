@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from safetensors.torch import load_file
 
 from neurograft.cohorts import Cohort
+from neurograft.errors import InputError
 from neurograft.models import Bundle, open_bundle
 from neurograft.recipes import Recipe
 from neurograft.sampling.batches import PatchBatches
@@ -87,6 +89,24 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
     "l2sp": ("l2sp(0.1)", []),
     "batch norm, decay": ("decay(up1)", ["network.norm=batch"]),
     "last weights": ("freeze(head)", ["validation.hold_out=1", "validation.keep=last"]),
+    "slices, scales, borders and ages": (
+        "scratch",
+        [
+            "network.name=residual_unet3d",
+            "network.channels=[4, 6, 8]",
+            "network.auxiliary_heads=1",
+            "network.age_head=paper",
+            "task.deep_supervision_weights=[1, 0.5]",
+            "task.boundary_weight=0.1",
+            "task.age_weight=1",
+            "task.age_weight_schedule=rising",
+            "optimiser.age_learning_rate=0.0003",
+            "label_budget.axis=random",
+            "label_budget.slices=4",
+            "label_budget.within=labels",
+            "validation.hold_out=1",
+        ],
+    ),
 }
 
 
@@ -129,10 +149,12 @@ def test_cut_off_anywhere_it_ends_as_if_nothing_had_been(
 ) -> None:
     strategy, overrides = SETTINGS[setting]
     recipe = make_recipe(*overrides)
+    aged = (replace(case, covariates={"age": str(30 + number**2)}) for number, case in enumerate(balls.cases))
+    cohort = replace(balls, cases=tuple(aged))
     model = None if strategy == "scratch" else source(recipe.network.norm)
 
     def request(name: str) -> TrainingRequest:
-        return TrainingRequest(balls, recipe, tmp_path / name, strategy, model, seed=5, allow_shared_subjects=True)
+        return TrainingRequest(cohort, recipe, tmp_path / name, strategy, model, seed=5, allow_shared_subjects=True)
 
     train_model(request("undisturbed"))
     for owner, name, call, after in CUTS:
@@ -166,6 +188,23 @@ def test_a_run_cut_off_while_it_puts_its_files_in_order_ends_the_same(
             train_model(TrainingRequest(balls, recipe, tmp_path / "cut"))
     train_model(TrainingRequest(balls, recipe, tmp_path / "cut"))
     assert outcome(tmp_path / "cut") == outcome(tmp_path / "undisturbed")
+
+
+@pytest.mark.usefixtures("short_chunks")
+def test_other_label_states_are_another_run(
+    make_cohort: Callable[..., Cohort], make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever corrects the states after a kill must not go on from steps that took gaps for background."""
+    cohort = make_cohort(tmp_path / "cohort", 2, labels=("a", "b"))
+    recipe = make_recipe("budget=8steps")
+    with monkeypatch.context() as patch:
+        _cut_in(patch, callbacks.CheckpointFile, "save_checkpoint", 1, after=True)
+        with pytest.raises(Cut):
+            train_model(TrainingRequest(cohort, recipe, tmp_path / "run"))
+    first, second = cohort.cases
+    corrected = replace(cohort, cases=(replace(first, label_state={"a": "dense", "b": "none"}), second))
+    with pytest.raises(InputError, match="unfinished"):
+        train_model(TrainingRequest(corrected, recipe, tmp_path / "run"))
 
 
 KILLER = """

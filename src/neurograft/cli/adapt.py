@@ -59,7 +59,8 @@ def adapt(
     own = bundle.info.recipe.model_dump(mode="json")
     # These belong to the source's cohort and to the machine that it was trained on.
     validation = {**own["validation"], "hold_out": "auto"}
-    recipe = override_recipe({**own, "labels": None, "compute": {}, "validation": validation}, texts)
+    theirs = {"labels": None, "compute": {}, "validation": validation, "label_budget": {}}
+    recipe = override_recipe({**own, **theirs}, texts)
     chosen = Selection(subjects, where, bids).open(cohort).labelled()
     if labels is not None:
         chosen = chosen.of_subjects(nested_subsets(chosen.subjects, [labels], seed)[labels])

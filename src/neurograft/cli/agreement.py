@@ -30,7 +30,7 @@ def agreement(
     from dataclasses import asdict
 
     import neurograft
-    from neurograft.cli.display import show_json, show_table
+    from neurograft.cli.display import plain, show_json, show_table
     from neurograft.errors import InputError
     from neurograft.evaluation.agreement.row import AGREEMENT_MEANINGS
     from neurograft.outputs import check_free, staged_directory, write_json, write_table
@@ -56,7 +56,7 @@ def agreement(
         write_table(folder / "pairs.tsv", scores.pairs)
         write_table(folder / "agreement.tsv", scores.agreement)
         write_table(folder / "regression.tsv", regression_table(scores))
-        write_json(folder / "agreement.json", found)
+        write_json(folder / "agreement.json", plain(found))
         write_evaluation_page(number_report(scores, f"{prediction} against {reference}"), folder / "agreement.html")
     if json:
         show_json({"out": str(out), **found})

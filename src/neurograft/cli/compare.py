@@ -52,9 +52,18 @@ def compare(
     if unknown:
         raise InputError(f"--measure {unknown[0]!r} is unknown", f"Choose among {', '.join(MEASURES)}")
     named = []
+    unnamed: set[str] = set()
     for text in runs:
         name, equals, run = text.partition("=")
-        named.append((name, Path(run)) if equals else (Path(text).resolve().name, Path(text)))
+        # A folder may itself have "=" in its name, as in lr=0.1.
+        if equals and not Path(text).exists():
+            named.append((name, Path(run)))
+            continue
+        name = Path(text).resolve().name
+        if name in unnamed:
+            raise InputError(f"two folders are called {name!r}", "Name the methods, as in full=DIR scratch=DIR")
+        unnamed.add(name)
+        named.append((name, Path(text)))
     check_free(out, overwrite)
     compared = compare_evaluations(
         named,

@@ -2,7 +2,7 @@
 
 import logging
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from neurograft.cohorts import Case
 from neurograft.evaluation.regression import RegressionFigures, regression_figures
+from neurograft.inference.region_files import region_columns
+from neurograft.inference.regions import Region
 from neurograft.models import Bundle
 from neurograft.networks import UnitNetwork
 from neurograft.outputs import write_table
@@ -111,12 +113,25 @@ class AgeReader:
             known["subject"].astype(str).tolist(),
         )
 
+    def write_regions(self, regions: Mapping[str, Region]) -> None:
+        """Say in each row, as in a prediction's other tables, which part of the image the age was read from.
+
+        Args:
+            regions: by case, of all cases in the table.
+        """
+        rows = self._rows()[list(COLUMNS)]
+        if len(rows):
+            told = pd.DataFrame([region_columns(regions[case]) for case in rows["case"]])
+            write_table(self.file, pd.concat([rows, told], axis=1))
+
     def write_errors(self, file: Path) -> None:
         """Write the errors, where there are any, and say so when the model answers about the same to everyone."""
         figures = self.errors() if self.models else None
         if figures is None:
             return
-        write_table(file, pd.DataFrame([asdict(figures)]))
+        rows = self._rows()
+        oracle = {"oracle": "yes" if (rows["oracle"] == "yes").any() else "no"} if "oracle" in rows else {}
+        write_table(file, pd.DataFrame([asdict(figures) | oracle]))
         logger.info(
             "%s: mean absolute error %.3g; always answering the training mean: %.3g",
             self._covariate,

@@ -80,8 +80,8 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
         A row a case and label: case, subject, session, label, index, voxels, volume_mm3, mask,
         seen_in_training, region, oracle. The same is written as ``volumes.tsv``; intensities, and
         contrast ratios where the scans have a reference region, as ``biomarkers.tsv``. Models that have learnt an age
-        write ``ages.tsv`` (case, subject, age, windows, sd_over_windows, reference), and beside the
-        mean-age baseline ``age_errors.tsv`` where two scans or more come with their age.
+        write ``ages.tsv`` (case, subject, age, windows, sd_over_windows, reference, region, oracle), and
+        beside the mean-age baseline ``age_errors.tsv`` where two scans or more come with their age.
 
     Raises:
         InputError: models that do not agree, scans that do not suit them, unreadable files, or an
@@ -129,6 +129,7 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
                 raise
             if progress is not None:
                 progress(number, len(scans.cases))
+        ages.write_regions({case.id: region for case, region in zip(scans.cases, regions, strict=True)})
         ages.write_errors(folder / "age_errors.tsv")
         frame = pd.DataFrame(rows)
         write_table(folder / "volumes.tsv", frame)

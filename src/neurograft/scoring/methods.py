@@ -143,7 +143,7 @@ def _read_scores(folder: Path, measures: Sequence[str], labels: Sequence[str]) -
     if not file.is_file():
         raise InputError("holds no per_case.tsv", "Give a folder written by neurograft evaluate", folder)
     try:
-        table = pd.read_csv(file, sep="\t", dtype={"case": str, "subject": str, "label": str, "kind": str})
+        table = pd.read_csv(file, sep="\t", dtype=dict.fromkeys(IDENTITY, str), keep_default_na=False, na_values=[""])
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read as a table ({error})", "Evaluate again", file) from error
     absent = [name for name in (*IDENTITY, *measures) if name not in table]

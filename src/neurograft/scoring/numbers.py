@@ -134,6 +134,8 @@ def _subjects(table: pd.DataFrame, key: str) -> "pd.Series[str]":
 
 def _training_mean(training: float | Path, quantity: str) -> float:
     if not isinstance(training, Path):
+        if not np.isfinite(training):
+            raise InputError(f"the training mean must be a number, not {training}", "Give a finite --training-mean")
         return training
     table = _read(training)
     table = table.assign(row=[str(number) for number in range(len(table))])

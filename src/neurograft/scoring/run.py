@@ -84,6 +84,8 @@ def score_files(
     else:
         pairing = pair_files(reference, prediction)
         labels = labels or labels_beside(reference) or gather_labels([pair.reference for pair in pairing.pairs])
+        if not labels.names:
+            raise InputError("every reference label map is empty", "Give references that show a label", reference)
         if images is not None:
             pairing = with_images(pairing, reference, images)
     if raters:

@@ -62,9 +62,13 @@ def annotate(
         InputError: the label map lies on another grid than the image, or the case has an unknown way to
             cut slices.
     """
-    classes = labels.to_classes(label_map.data)
-    slices = choose_slices(classes, label_map.grid, budget, case.subject, case.id, seed)
-    classes, masks = open_labels(case, classes, labels, label_map.grid)
+    classes, masks = open_labels(case, labels.to_classes(label_map.data), labels, label_map.grid)
+    slices = None
+    if budget.axis != "none":
+        # A slice of which the label states leave nothing is none to choose.
+        undrawn = np.logical_and.reduce(list({id(mask): mask for mask in masks}.values())) & (classes == 0)
+        usable = np.where(undrawn, np.int16(IGNORE), classes)
+        slices = choose_slices(usable, label_map.grid, budget, case.subject, case.id, seed)
     if slices is not None:
         outside = ~slices.mask(label_map.grid.shape)
         classes[outside] = 0

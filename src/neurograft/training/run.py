@@ -5,7 +5,7 @@ import platform
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,11 +17,13 @@ import yaml
 
 import neurograft
 from neurograft.cohorts import (
+    Case,
     Cohort,
     CohortFingerprint,
     fingerprint_cohort,
     require_disjoint,
 )
+from neurograft.cohorts.open_labels import LABEL_AXIS
 from neurograft.errors import InputError
 from neurograft.hardware import peak_memory_mib
 from neurograft.models import AgeInfo, Bundle, BundleInfo, save_bundle
@@ -188,8 +190,17 @@ def _run(
     preparation_seconds = time.monotonic() - start
     trained = [case for case in prepared if case.example.subject in training]
     held = [case for case in prepared if case.example.subject in validation]
+    if transfer.plan.trains:
+        _warn_of_labels_held_out(cohort.labels.names, trained)
+    if held and not any(case.example.voxels_by_class for case in held):
+        # Every validation would score 0, and the first weights to be looked at would count as the best.
+        logger.warning(
+            "none of the held-out subjects shows a label where it is annotated, so they choose nothing"
+            + (", unless label_budget.validation is all" if recipe.label_budget.validation == "budget" else "")
+        )
+        held = []
     result = _fit_plan(request, transfer, cohort, trained, held, folder) if transfer.plan.trains else None
-    learners = (len(training), len(validation)) if result is not None else (0, 0)
+    learners = (len(training), len({case.example.subject for case in held})) if result is not None else (0, 0)
     record = _record(request, result, *learners, len(prepared), preparation_seconds)
     info = BundleInfo(
         name=request.out.resolve().name,
@@ -284,6 +295,14 @@ def _require_depth(network: UnitNetwork, recipe: Recipe, patch_size: tuple[int, 
         )
 
 
+def _warn_of_labels_held_out(labels: Sequence[str], trained: Sequence[PreparedCase]) -> None:
+    """Tell of labels that only held-out subjects show, which a budget of few slices makes likely."""
+    present = set().union(*(case.example.voxels_by_class for case in trained))
+    absent = [name for number, name in enumerate(labels, start=1) if number not in present]
+    if trained and absent:
+        logger.warning("only held-out subjects show %s, so it cannot be learnt", ", ".join(absent))
+
+
 def _warn_of_padding(cases: list[PreparedCase], patch_size: tuple[int, int, int]) -> None:
     smaller = [
         case.example.id for case in cases if any(a < b for a, b in zip(case.example.shape, patch_size, strict=True))
@@ -319,12 +338,19 @@ def _identity(request: TrainingRequest, cohort: Cohort, fingerprint: CohortFinge
         "recipe": request.recipe.model_dump(mode="json"),
         "labels": cohort.labels.to_dict(),
         "subjects": fingerprint.to_dict(),
+        "annotated": {case.id: _annotated(case) for case in cohort.cases},
         "strategy": request.strategy,
         "source": request.source.info.weights_sha256 if request.source else None,
         "label_from": dict(request.label_from),
         "seed": request.seed,
         "neurograft": neurograft.__version__,
     }
+
+
+def _annotated(case: Case) -> list[Any]:
+    """What the cohort says of where a case's labels were looked for."""
+    state = case.label_state if isinstance(case.label_state, str) else dict(case.label_state)
+    return [state, case.covariates.get(LABEL_AXIS, "")]
 
 
 def _parent(request: TrainingRequest, plan: TransferPlan) -> dict[str, str] | None:
