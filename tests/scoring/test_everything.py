@@ -19,6 +19,7 @@ from neurograft.scoring.files import EvaluationSummary, write_evaluation
 from neurograft.scoring.options import BOTH_SURFACES, ScoringOptions
 from neurograft.scoring.run import score_files
 
+SHAPE = (24, 20, 16)
 ALL = ScoringOptions(
     surfaces=BOTH_SURFACES,
     groups={"deep grey": ("Left-Putamen", "Right-Putamen")},
@@ -159,6 +160,7 @@ def test_missing_and_extra_predictions(make_scans: Callable) -> None:
     missing = tables.per_case[tables.per_case["case"] == "s03"].set_index("label")
     assert (missing["status"] == "prediction-missing").all()
     assert missing.loc["mean", "dice"] == missing.loc["Left-Putamen", "dice_slices"] == 0
+    assert missing.loc["lesion", "precision"] == 0
     diagonal = np.linalg.norm(np.multiply((24, 20, 16), (1.0, 0.8, 1.5)))
     assert missing.loc["Left-Putamen", "hd95_max_voxel_mm"] == pytest.approx(diagonal)
     assert np.isnan(missing.loc["Left-Putamen", "prediction_mm3"])
@@ -209,3 +211,18 @@ def test_an_oracle_is_told_in_every_table(make_scans: Callable, tmp_path: Path) 
     report = evaluation_report(found, "", "", {})
     assert report.warnings[0].startswith("1 of 3 cases: oracle crop")
     assert "oracle crop" in evaluation_page(report)
+
+
+def test_one_grid_stored_in_another_order_is_one_grid(make_scans: Callable) -> None:
+    scans = make_scans(3)
+    before = score_files(scans.cohort, scans.prediction, options=ALL).tables.per_case
+    for file in scans.prediction.iterdir():
+        labels = read_label_map(file)
+        affine = labels.grid.affine.copy()
+        # The second and third axis change places, and the first runs the other way.
+        affine = affine[:, [0, 2, 1, 3]]
+        affine[:3, 3] += affine[:3, 0] * (SHAPE[0] - 1)
+        affine[:3, 0] *= -1
+        turned = labels.data.transpose(0, 2, 1)[::-1]
+        write_label_map(file, turned, Grid.from_affine(turned.shape, affine))
+    pd.testing.assert_frame_equal(before, score_files(scans.cohort, scans.prediction, options=ALL).tables.per_case)

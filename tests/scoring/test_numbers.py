@@ -67,7 +67,9 @@ def test_rows_of_one_table_only_are_named(table: Callable[[str, Ages], Path]) ->
     del guess["sub-04"]
     guess["sub-99"] = 33.0
     true["sub-07"] = "n/a"  # type: ignore[assignment]
-    found = score_numbers(table("true.tsv", true), table("guess.tsv", guess), "age")
+    with pytest.raises(InputError, match="1 of 19 true numbers have no prediction: sub-04"):
+        score_numbers(table("true.tsv", true), table("guess.tsv", guess), "age")
+    found = score_numbers(table("true.tsv", true), table("guess.tsv", guess), "age", missing="leave-out")
     assert found.unpaired == ("sub-04", "sub-07", "sub-99")
     assert found.regression.n == 18
 

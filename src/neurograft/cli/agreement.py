@@ -23,6 +23,9 @@ def agreement(
     training: Annotated[
         Path | None, typer.Option(help="Table with the numbers that the model learnt from.", show_default=False)
     ] = None,
+    missing: Annotated[
+        str, typer.Option(help="A missing prediction is an error, or left out and named: error or leave-out.")
+    ] = "error",
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -31,17 +34,20 @@ def agreement(
 
     import neurograft
     from neurograft.cli.display import plain, show_json, show_table
+    from neurograft.cli.options import chosen
     from neurograft.errors import InputError
     from neurograft.evaluation.agreement.row import AGREEMENT_MEANINGS
     from neurograft.outputs import check_free, staged_directory, write_json, write_table
     from neurograft.reports.evaluation_page import write_evaluation_page
     from neurograft.reports.number_report import number_report, number_sentences
-    from neurograft.scoring.numbers import regression_table, score_numbers
+    from neurograft.scoring.numbers import NumberMissing, regression_table, score_numbers
 
     if training is not None and training_mean is not None:
         raise InputError("--training and --training-mean both give the baseline", "Give one of them")
     check_free(out, overwrite)
-    scores = score_numbers(reference, prediction, quantity, key, training if training is not None else training_mean)
+    baseline = training if training is not None else training_mean
+    policy = chosen("--missing", missing, NumberMissing)
+    scores = score_numbers(reference, prediction, quantity, key, baseline, missing=policy)
     identity = {"reference": str(reference), "prediction": str(prediction), "quantity": quantity}
     sentences = number_sentences(scores)
     found = {

@@ -76,6 +76,7 @@ def compare(
         seed=seed,
     )
     identity = {"runs": runs, "measures": measures, "labels": label or [], "correction": correction}
+    identity |= {"family": family, "common": common, "reference": reference, "seed": seed}
     with staged_directory(out, identity, overwrite) as folder:
         write_comparison(compared, folder)
         methods = " and ".join(compared.runs) if len(compared.runs) == 2 else ", ".join(compared.runs)

@@ -111,7 +111,13 @@ def evaluate(
     raters = {name: Path(folder) for name, folder in read_pairs(rater, "--rater", "NAME=DIR").items()}
     selection = Selection(subjects, where, bids)
     against = selection.open(reference) if selection else reference
-    identity = {"reference": str(reference), "prediction": str(prediction), "policies": policies.to_dict()}
+    identity = {
+        "reference": str(reference),
+        "prediction": str(prediction),
+        "raters": {name: str(folder) for name, folder in raters.items()},
+        "images": str(images),
+        "options": repr(options),
+    }
     check_free(out, overwrite)
     with progress_bar("Scoring") as progress:
         evaluation = score_files(against, prediction, options=options, raters=raters, images=images, progress=progress)
@@ -143,9 +149,9 @@ def _show(evaluation: "Evaluation", out: Path) -> None:
         rows.append(
             (
                 label,
-                f"{dice['mean']:.3f} ± {dice['sd']:.3f}",
-                f"{dice['low']:.3f} to {dice['high']:.3f}",
-                f"{dice['min']:.3f}",
+                f"{_number(dice['mean'])} ± {_number(dice['sd'])}",
+                f"{_number(dice['low'])} to {_number(dice['high'])}",
+                _number(dice["min"]),
                 dice["n"],
                 dice["n_subjects"],
                 _figure(by_measure, distance),
@@ -167,6 +173,10 @@ def _show(evaluation: "Evaluation", out: Path) -> None:
     for sentence in evaluation.tables.swaps:
         typer.echo(f"Sides: {sentence}")
     typer.echo(f"Page: {out / 'evaluation.html'}")
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if value == value else "-"
 
 
 def _figure(by_measure: dict[str, dict[Hashable, Any]], measure: str) -> str:

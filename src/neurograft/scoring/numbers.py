@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,9 @@ import pandas as pd
 from neurograft.errors import InputError
 from neurograft.evaluation.agreement.row import agreement_row
 from neurograft.evaluation.regression import RegressionFigures, regression_figures
+
+NumberMissing = Literal["error", "leave-out"]
+"""What a missing prediction is: no error has a size by itself, so none can be scored as a failure."""
 
 KEYS = ("case", "participant_id", "subject")
 """Columns that may say whose number it is, the more exact one first."""
@@ -40,6 +44,7 @@ def score_numbers(
     key: str | None = None,
     training: float | Path | None = None,
     level: float = 0.95,
+    missing: NumberMissing = "error",
 ) -> NumberScores:
     """Compare a column of two tables, row by row.
 
@@ -51,6 +56,7 @@ def score_numbers(
         training: mean of the true values that the model learnt from, or a table with the same column
             of the training subjects; the baseline needs it.
         level: coverage of the intervals.
+        missing: a true number without a prediction is an error, or left out and named.
 
     Raises:
         InputError: unreadable tables, a missing column, a value that is no number, a key that comes
@@ -59,12 +65,19 @@ def score_numbers(
     true, predicted = _read(reference), _read(prediction)
     key = key or _common_key(true, predicted, prediction)
     theirs, ours = _numbers(true, quantity, key, reference), _numbers(predicted, quantity, key, prediction)
-    missing = sorted(set(theirs.index) - set(ours.index))
+    lost = sorted(set(theirs.index) - set(ours.index))
     both = [name for name in theirs.index if name in ours.index]
     if not both:
         raise InputError(
-            f"no {key} of the reference has a prediction: {', '.join(missing[:3])} against {', '.join(ours.index[:3])}",
+            f"no {key} of the reference has a prediction: {', '.join(lost[:3])} against {', '.join(ours.index[:3])}",
             f"Use the same names in the column {key}",
+            prediction,
+        )
+    if lost and missing == "error":
+        raise InputError(
+            f"{len(lost)} of {len(theirs)} true numbers have no prediction: {', '.join(lost[:5])}"
+            f"{', ...' if len(lost) > 5 else ''}",
+            "Predict them, or leave them out with --missing leave-out",
             prediction,
         )
     subjects = _subjects(true, key).reindex(both)
@@ -83,7 +96,7 @@ def score_numbers(
     mean = None if training is None else _training_mean(training, quantity)
     regression = regression_figures(pairs["reference"], pairs["prediction"], mean, people, level=level)
     extra = sorted(set(ours.index) - set(theirs.index))
-    return NumberScores(quantity, pairs, pd.DataFrame([agreement]), regression, (*missing, *extra))
+    return NumberScores(quantity, pairs, pd.DataFrame([agreement]), regression, (*lost, *extra))
 
 
 def regression_table(scores: NumberScores) -> pd.DataFrame:

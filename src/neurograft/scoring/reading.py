@@ -76,32 +76,27 @@ def read_case(pair: Pair, tables: LabelTables, grids: GridPolicy, with_image: bo
         InputError: unreadable files, different grids under ``refuse``, or a prediction without any
             value of its table.
     """
-    reference = read_label_map(pair.reference)
-    classes = tables.reference.to_classes(reference.data)
-    turned, grid = reorient(classes, reference.grid, CANONICAL)
+    reference = _canonical(read_label_map(pair.reference))
     prediction = None
     if pair.prediction is not None:
         prediction = _classes_on(pair.prediction, tables.prediction, reference, grids, pair.case)
     image = region = None
     if with_image and pair.image is not None:
-        volume = read_image(pair.image)
-        _require_same_grid(volume, reference, "image", pair.image)
-        image = reorient(volume.data, volume.grid, CANONICAL)[0]
+        image = _on_same_grid(read_image(pair.image), reference, "image").data
         if pair.reference_region is not None:
-            volume = read_label_map(pair.reference_region)
-            _require_same_grid(volume, reference, "reference region", pair.reference_region)
-            region = reorient(volume.data > 0, volume.grid, CANONICAL)[0]
+            region = _on_same_grid(read_label_map(pair.reference_region), reference, "reference region").data > 0
         elif tables.region is not None:
-            region = reorient(tables.region.to_classes(reference.data) > 0, reference.grid, CANONICAL)[0]
+            region = tables.region.to_classes(reference.data) > 0
     raters = {
         name: _classes_on(path, tables.raters[name], reference, grids, pair.case) for name, path in pair.raters.items()
     }
-    return CaseArrays(turned, prediction, grid, image, region, raters)
+    classes = tables.reference.to_classes(reference.data)
+    return CaseArrays(classes, prediction, reference.grid, image, region, raters)
 
 
 def _classes_on(path: Path, labels: LabelTable, reference: Volume, grids: GridPolicy, case: str) -> NDArray[Any]:
-    """A label map's classes on the reference's grid, in RAS."""
-    volume = read_label_map(path)
+    """A label map's classes on the reference's grid."""
+    volume = _canonical(read_label_map(path))
     if not volume.grid.same_as(reference.grid):
         if grids == "refuse":
             raise InputError(
@@ -124,15 +119,22 @@ def _classes_on(path: Path, labels: LabelTable, reference: Volume, grids: GridPo
     if unknown:
         logger.warning("%s: values %s are not in the label table and count as background", case, unknown[:5])
     # What the prediction itself calls "not annotated" is no label of its own.
-    classes = np.where(classes < 0, 0, classes).astype(np.int16, copy=False)
-    return reorient(classes, reference.grid, CANONICAL)[0]
+    return np.where(classes < 0, 0, classes).astype(np.int16, copy=False)
 
 
-def _require_same_grid(volume: Volume, reference: Volume, what: str, path: Path) -> None:
-    if not volume.grid.same_as(reference.grid):
+def _canonical(volume: Volume) -> Volume:
+    """The volume in RAS: files that store one grid in another order of axes are on one grid."""
+    data, grid = reorient(volume.data, volume.grid, CANONICAL)
+    return Volume(data, grid, volume.path)
+
+
+def _on_same_grid(volume: Volume, reference: Volume, what: str) -> Volume:
+    turned = _canonical(volume)
+    if not turned.grid.same_as(reference.grid):
         raise InputError(
             f"the {what} does not lie on the grid of the reference label map {reference.path}: "
-            f"{reference.grid.difference(volume.grid)}",
+            f"{reference.grid.difference(turned.grid)}",
             "Resample it onto the label map",
-            path,
+            volume.path,
         )
+    return turned

@@ -22,8 +22,8 @@ MISSING = "prediction-missing"
 MEAN, BY_VOLUME, BY_SQUARED_VOLUME = "mean", "mean weighted by 1/V", "mean weighted by 1/V²"
 LABEL, GROUP, MEAN_OF_LABELS = "label", "group", "mean"
 
-_FAILED = ("dice", "iou", "sensitivity", "volume_similarity")
-"""What a missing prediction scores 0 in; its precision is undefined."""
+_FAILED = ("dice", "iou", "sensitivity", "precision", "volume_similarity")
+"""What a missing prediction scores 0 in, so that it lowers every mean of an overlap."""
 
 
 def score_rows(
