@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from neurograft.errors import InputError
 from neurograft.imaging.labels import IGNORE, Label, LabelTable
@@ -155,3 +157,22 @@ def test_one_value_and_not_background_marks_what_was_not_annotated(tmp_path: Pat
     with pytest.raises(InputError, match=message) as caught:
         LabelTable.from_tsv(path)
     assert caught.value.file == path
+
+
+@given(
+    values=st.lists(st.integers(-40, 3_000_000), min_size=1, max_size=6, unique=True),
+    low=st.sampled_from([-50, 0, 3, 2_999_990]),
+    dtype=st.sampled_from([np.int16, np.uint8, np.int32, np.int64, np.float64]),
+    seed=st.integers(0, 99),
+)
+def test_classes_are_those_of_a_plain_search(values: list[int], low: int, dtype: type, seed: int) -> None:
+    table = LabelTable.from_names({value: f"l{value}" for value in values if value != 0} or {1: "x"})
+    info = (0, 255) if dtype is np.uint8 else (-(2**15), 2**15 - 1) if dtype is np.int16 else (-(2**31), 2**31 - 1)
+    generator = np.random.default_rng(seed)
+    data = generator.choice([*values, *range(low, low + 12)], (3, 4, 5)).clip(*info).astype(dtype)
+    expected = np.zeros(data.shape, np.int16)
+    for number, value in enumerate(table.values, start=1):
+        expected[data == value] = number
+    found = table.to_classes(data)
+    assert found.dtype == np.int16
+    np.testing.assert_array_equal(found, expected)

@@ -100,3 +100,11 @@ def test_tables_that_do_not_fit(table: Callable[[str, Ages], Path], tmp_path: Pa
         score_numbers(true, tmp_path / "other.csv", "age")
     with pytest.raises(InputError, match="cannot be read"):
         score_numbers(true, tmp_path / "absent.tsv", "age")
+
+
+def test_a_bids_participant_is_the_subject_of_a_prediction(table: Callable[[str, Ages], Path], tmp_path: Path) -> None:
+    (tmp_path / "ages.tsv").write_text("case\tsubject\tage\nx_1\t01\t33\nx_2\t02\t44\n")
+    true = table("true.tsv", {"sub-01": 30, "sub-02": 40})
+    found = score_numbers(true, tmp_path / "ages.tsv", "age")
+    assert found.pairs["subject"].tolist() == ["01", "02"]
+    assert found.pairs["prediction"].tolist() == [33, 44]

@@ -71,6 +71,8 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Score predictions: overlap, surfaces, lesions, biomarkers and agreement, with tables and a page."""
+    from typing import get_args
+
     from neurograft.cli.display import progress_bar, show_json
     from neurograft.cli.options import Selection, chosen, read_pairs
     from neurograft.evaluation.lesions.matching import MatchPolicy
@@ -84,6 +86,7 @@ def evaluate(
     from neurograft.scoring.options import BOTH_SURFACES, ScoringOptions
     from neurograft.scoring.run import score_files
 
+    slice_policies = {name: name for name in (*get_args(SlicePolicy), "none")}
     definitions = {"both": BOTH_SURFACES, "none": (), "voxel": BOTH_SURFACES[:1], "element": BOTH_SURFACES[1:]}
     policies = Policies(
         chosen("--empty", empty, Policies, "empty"),
@@ -100,7 +103,7 @@ def evaluate(
             name: tuple(member.strip() for member in members.split(","))
             for name, members in read_pairs(group, "--group", "NAME=LABEL,LABEL").items()
         },
-        slices=None if slices == "none" else chosen("--slices", slices, SlicePolicy),
+        slices=None if chosen("--slices", slices, slice_policies) == "none" else slices,
         lesions=tuple(lesion or ()),
         lesion_matching=chosen("--lesion-matching", lesion_matching, MatchPolicy),
         biomarkers=biomarkers,

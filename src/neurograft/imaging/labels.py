@@ -20,6 +20,9 @@ from neurograft.outputs import write_text
 IGNORE = -1
 """Class of voxels that nobody annotated; losses leave them out."""
 
+_LOOKUP_RANGE = 1 << 20
+"""Label maps whose values lie within this range are read by a table, others by searching."""
+
 NOT_ANNOTATED = ("not annotated", "ignore")
 """Names, in any case, of the value that marks voxels without annotation; the second is nnU-Net's."""
 
@@ -211,6 +214,13 @@ class LabelTable:
             meaning[self.ignore_value] = IGNORE
         if not meaning:
             return np.zeros(data.shape, np.int16)
+        if data.size and data.dtype.kind in "iu" and int(data.max()) - int(data.min()) < _LOOKUP_RANGE:
+            lowest = int(data.min())
+            lookup = np.zeros(int(data.max()) - lowest + 1, np.int16)
+            for value, number in meaning.items():
+                if 0 <= value - lowest < len(lookup):
+                    lookup[value - lowest] = number
+            return lookup[data - lowest if lowest else data]
         known = np.array(sorted(meaning), np.int64)
         classes = np.array([meaning[value] for value in known.tolist()], np.int16)
         place = np.minimum(np.searchsorted(known, data), len(known) - 1)

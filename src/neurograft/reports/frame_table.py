@@ -1,6 +1,6 @@
 """Any table of figures as cells of text: headings from its columns' names, intervals beside what they belong to."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ def frame_table(
     frame = frame.set_axis(names, axis=1)
     ends = interval_columns(names)
     inside = {end for pair in ends.values() for end in pair}
+    kinds = _kinds(frame)
     columns = []
     for name in names:
         if name in hidden or name in inside:
@@ -39,9 +40,9 @@ def frame_table(
         heading = measure_of(name).with_unit
         if name in ends:
             low, high = (_numbers(frame[end]) for end in ends[name])
-            columns.append(_with_interval(heading, frame[name], low, high, level))
+            columns.append(_with_interval(heading, frame[name], low, high, level, kinds))
         else:
-            columns.append(_column(name, heading, frame[name]))
+            columns.append(_column(name, heading, frame[name], kinds))
     return table_of(columns)
 
 
@@ -58,10 +59,16 @@ def interval_columns(names: Collection[str]) -> dict[str, tuple[str, str]]:
     return {name: pair for name, pair in ends.items() if set(pair) <= set(names)}
 
 
-def number_column(heading: str, values: np.ndarray, signed: bool = False, said_once: bool = False) -> TableColumn:
-    """A column of numbers with as many decimals each as their size asks for."""
-    digits = common_digits(values)
-    cells = tuple(_number(value, decimal(value, digits, signed)) for value in values)
+def number_column(
+    heading: str,
+    values: np.ndarray,
+    signed: bool = False,
+    said_once: bool = False,
+    kinds: Sequence[str] | None = None,
+) -> TableColumn:
+    """A column of numbers with as many decimals as their size asks for, the same for all of one kind."""
+    digits = _digits([values], kinds)
+    cells = tuple(_number(value, decimal(value, some, signed)) for value, some in zip(values, digits, strict=True))
     return TableColumn(heading, True, cells, said_once)
 
 
@@ -77,7 +84,26 @@ def text_column(heading: str, values: pd.Series, said_once: bool = True) -> Tabl
     return TableColumn(heading, False, cells, said_once)
 
 
-def _column(name: str, heading: str, values: pd.Series) -> TableColumn:
+def _kinds(frame: pd.DataFrame) -> list[str] | None:
+    """What each row is a figure of, where rows are of several measures or quantities."""
+    for name in ("measure", "quantity"):
+        if name in frame and frame[name].nunique() > 1:
+            return [str(kind) for kind in frame[name]]
+    return None
+
+
+def _digits(columns: Sequence[np.ndarray], kinds: Sequence[str] | None) -> list[int]:
+    """Decimals of each row: a Dice beside a volume keeps its own."""
+    rows = len(columns[0])
+    kinds = kinds or [""] * rows
+    of_kind = {
+        kind: common_digits([column[row] for column in columns for row in range(rows) if kinds[row] == kind])
+        for kind in dict.fromkeys(kinds)
+    }
+    return [of_kind[kind] for kind in kinds]
+
+
+def _column(name: str, heading: str, values: pd.Series, kinds: Sequence[str] | None = None) -> TableColumn:
     if name == "measure":
         values = values.map(lambda column: measure_of(str(column)).in_full)
     if pd.api.types.is_bool_dtype(values):
@@ -89,15 +115,22 @@ def _column(name: str, heading: str, values: pd.Series) -> TableColumn:
         return TableColumn(heading, True, tuple(_number(value, p_value(value)) for value in numbers))
     if name == "n" or name.startswith("n_") or pd.api.types.is_integer_dtype(values):
         return count_column(heading, numbers)
-    return number_column(heading, numbers)
+    return number_column(heading, numbers, kinds=kinds)
 
 
-def _with_interval(heading: str, values: pd.Series, low: np.ndarray, high: np.ndarray, level: float) -> TableColumn:
+def _with_interval(
+    heading: str,
+    values: pd.Series,
+    low: np.ndarray,
+    high: np.ndarray,
+    level: float,
+    kinds: Sequence[str] | None = None,
+) -> TableColumn:
     numbers = _numbers(values)
-    digits = common_digits([*numbers, *low, *high])
+    digits = _digits([numbers, low, high], kinds)
     cells = tuple(
-        _number(value, with_interval(value, start, end, digits))
-        for value, start, end in zip(numbers, low, high, strict=True)
+        _number(value, with_interval(value, start, end, some))
+        for value, start, end, some in zip(numbers, low, high, digits, strict=True)
     )
     return TableColumn(f"{heading} ({100 * level:g}{NO_BREAK}%{NO_BREAK}interval)", True, cells)
 

@@ -62,7 +62,7 @@ def score_numbers(
         InputError: unreadable tables, a missing column, a value that is no number, a key that comes
             twice, a prediction that is missing, or no common key.
     """
-    true, predicted = _read(reference), _read(prediction)
+    true, predicted = _with_subjects(_read(reference)), _with_subjects(_read(prediction))
     key = key or _common_key(true, predicted, prediction)
     theirs, ours = _numbers(true, quantity, key, reference), _numbers(predicted, quantity, key, prediction)
     lost = sorted(set(theirs.index) - set(ours.index))
@@ -111,6 +111,13 @@ def _read(file: Path) -> pd.DataFrame:
         raise InputError(
             f"cannot be read as a table ({error})", "Give a .tsv or .csv table with a heading", file
         ) from error
+
+
+def _with_subjects(table: pd.DataFrame) -> pd.DataFrame:
+    """A BIDS ``participant_id`` is the subject after ``sub-``, which is what a prediction's tables hold."""
+    if "participant_id" in table and "subject" not in table:
+        return table.assign(subject=table["participant_id"].str.removeprefix("sub-"))
+    return table
 
 
 def _common_key(true: pd.DataFrame, predicted: pd.DataFrame, file: Path) -> str:

@@ -91,6 +91,10 @@ def score_files(
     if raters:
         pairing = with_raters(pairing, reference, raters)
     _require_complete(pairing, options)
+    if options.reference_region is not None and all(pair.image is None for pair in pairing.pairs):
+        raise InputError(
+            "a reference region has no use without images", "Give a cohort with images, or --images", prediction
+        )
     tables = _label_tables(labels, prediction, raters or {}, options)
     names = tables.reference.names
     for name in options.lesions:
@@ -149,6 +153,8 @@ def _label_tables(
     labels: LabelTable, prediction: Path, raters: Mapping[str, Path], options: ScoringOptions
 ) -> LabelTables:
     region = None
+    if options.reference_region is not None and not options.biomarkers:
+        raise InputError("a reference region has no use where no intensities are measured", "Leave one of them out")
     if options.reference_region is not None:
         region = labels.select([options.reference_region])
         labels = labels.select([name for name in labels.names if name != options.reference_region])
