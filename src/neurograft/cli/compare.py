@@ -75,7 +75,7 @@ def compare(
         common,
         seed=seed,
     )
-    identity = {"runs": runs, "measures": measures, "labels": label or [], "correction": correction}
+    identity: dict[str, object] = {"runs": runs, "measures": measures, "labels": label or [], "correction": correction}
     identity |= {"family": family, "common": common, "reference": reference, "seed": seed}
     with staged_directory(out, identity, overwrite) as folder:
         write_comparison(compared, folder)

@@ -86,7 +86,7 @@ def evaluate(
     from neurograft.scoring.options import BOTH_SURFACES, ScoringOptions
     from neurograft.scoring.run import score_files
 
-    slice_policies = {name: name for name in (*get_args(SlicePolicy), "none")}
+    slice_policies = {**{name: name for name in get_args(SlicePolicy)}, "none": None}
     definitions = {"both": BOTH_SURFACES, "none": (), "voxel": BOTH_SURFACES[:1], "element": BOTH_SURFACES[1:]}
     policies = Policies(
         chosen("--empty", empty, Policies, "empty"),
@@ -103,7 +103,7 @@ def evaluate(
             name: tuple(member.strip() for member in members.split(","))
             for name, members in read_pairs(group, "--group", "NAME=LABEL,LABEL").items()
         },
-        slices=None if chosen("--slices", slices, slice_policies) == "none" else slices,
+        slices=slice_policies[chosen("--slices", slices, slice_policies)],
         lesions=tuple(lesion or ()),
         lesion_matching=chosen("--lesion-matching", lesion_matching, MatchPolicy),
         biomarkers=biomarkers,
