@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from neurograft.errors import InputError
@@ -159,6 +159,7 @@ def test_one_value_and_not_background_marks_what_was_not_annotated(tmp_path: Pat
     assert caught.value.file == path
 
 
+@example(values=[32718], low=-50, dtype=np.int16, seed=0)
 @given(
     values=st.lists(st.integers(-40, 3_000_000), min_size=1, max_size=6, unique=True),
     low=st.sampled_from([-50, 0, 3, 2_999_990]),

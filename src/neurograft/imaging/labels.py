@@ -220,7 +220,8 @@ class LabelTable:
             for value, number in meaning.items():
                 if 0 <= value - lowest < len(lookup):
                     lookup[value - lowest] = number
-            return lookup[data - lowest if lowest else data]
+            # In 64 bits: the values of a narrow type can be farther apart than it can count.
+            return lookup[np.subtract(data, lowest, dtype=np.int64) if lowest else data]
         known = np.array(sorted(meaning), np.int64)
         classes = np.array([meaning[value] for value in known.tolist()], np.int16)
         place = np.minimum(np.searchsorted(known, data), len(known) - 1)
