@@ -8,7 +8,6 @@ from scipy.stats import bootstrap, ttest_1samp
 
 from neurograft.evaluation.intervals import (
     expanded_level,
-    paired_subject_bootstrap,
     subject_bootstrap,
     subject_row_bootstrap,
     two_group_bootstrap,
@@ -24,7 +23,7 @@ def test_equals_scipy_with_one_case_a_subject(statistic: object, level: float) -
     expected = bootstrap(
         (VALUES,), statistic, confidence_level=level, n_resamples=20_000, method="percentile", rng=1
     ).confidence_interval
-    low, high = subject_bootstrap(ONE_CASE_EACH, statistic, level, draws=20_000, seed=2)  # type: ignore[arg-type]
+    low, high = subject_bootstrap(ONE_CASE_EACH, statistic, level, draws=20_000, seed=2, expanded=False)  # type: ignore[arg-type]
     assert (low, high) == pytest.approx(tuple(expected), abs=2e-3)
 
 
@@ -73,22 +72,6 @@ def test_coverage_is_near_its_level() -> None:
     assert 0.89 < hits / 300 < 0.98
 
 
-def test_paired_difference() -> None:
-    better = {subject: [value + 0.05 for value in values] for subject, values in ONE_CASE_EACH.items()}
-    assert paired_subject_bootstrap(better, ONE_CASE_EACH) == pytest.approx((0.05, 0.05))
-    noisy = {
-        subject: [values[0] + shift] for (subject, values), shift in zip(ONE_CASE_EACH.items(), VALUES, strict=True)
-    }
-    assert paired_subject_bootstrap(noisy, ONE_CASE_EACH) == pytest.approx(subject_bootstrap(ONE_CASE_EACH))
-
-
-def test_unpaired_input_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"unpaired: \['b'\]"):
-        paired_subject_bootstrap({"a": [1.0], "b": [1.0]}, {"a": [1.0]})
-    with pytest.raises(ValueError, match=r"uneven subjects: \['a'\]"):
-        paired_subject_bootstrap({"a": [1.0, 2.0]}, {"a": [1.0]})
-
-
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="95"):
         subject_bootstrap(ONE_CASE_EACH, level=95)
@@ -112,9 +95,9 @@ def test_expanded_interval_covers_with_few_subjects() -> None:
     plain = expanded = 0
     for _ in range(400):
         sample = {str(number): [value] for number, value in enumerate(generator.normal(size=6))}
-        low, high = subject_bootstrap(sample, draws=400)
+        low, high = subject_bootstrap(sample, draws=400, expanded=False)
         plain += low <= 0 <= high
-        low, high = subject_bootstrap(sample, draws=400, expanded=True)
+        low, high = subject_bootstrap(sample, draws=400)
         expanded += low <= 0 <= high
     assert plain / 400 < 0.9
     assert expanded / 400 > 0.9

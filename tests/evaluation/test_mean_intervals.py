@@ -2,15 +2,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from neurograft.evaluation.intervals import subject_bootstrap
+from neurograft.evaluation.intervals import expanded_level, subject_bootstrap
 from neurograft.evaluation.mean_intervals import mean_intervals
 
 
 def test_one_case_a_subject_agrees_with_scipy() -> None:
     values = np.random.default_rng(0).normal(0.8, 0.1, (25, 2))
     ours = mean_intervals(values, [str(n) for n in range(25)], draws=20_000)
+    wide = expanded_level(0.95, 25)
     for column in range(2):
-        theirs = stats.bootstrap((values[:, column],), np.mean, n_resamples=20_000, method="percentile", rng=1)
+        theirs = stats.bootstrap(
+            (values[:, column],), np.mean, confidence_level=wide, n_resamples=20_000, method="percentile", rng=1
+        )
         np.testing.assert_allclose(ours[:, column], theirs.confidence_interval, atol=0.003)
 
 

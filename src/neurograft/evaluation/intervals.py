@@ -1,10 +1,10 @@
 """Confidence intervals by resampling subjects.
 
 Two scans of one person are not two independent observations: the bootstrap draws subjects, and
-every case of a drawn subject goes into the resample with it. Intervals are the percentiles of the
-resampled statistic; with few subjects (fewer than about ten) they tend to be too narrow. The
-expanded interval takes percentiles further out, so that for a mean of values without skew it is about as
-wide as Student's: the way to go where a claim hangs on whether the interval holds zero.
+every case of a drawn subject goes into the resample with it. Percentiles of the resampled statistic are
+too narrow with few subjects (fewer than about ten); the expanded interval, which every published figure
+here uses, takes percentiles further out, so that for a mean of values without skew it is about as wide
+as Student's.
 
 Reference:
     B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentile
@@ -41,7 +41,7 @@ def subject_bootstrap(
     level: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
-    expanded: bool = False,
+    expanded: bool = True,
 ) -> tuple[float, float]:
     """Percentile interval of a statistic over cases, resampling subjects.
 
@@ -52,7 +52,8 @@ def subject_bootstrap(
         level: coverage, between 0 and 1.
         draws: resamples.
         seed: the same seed gives the same interval, whatever the order of the subjects.
-        expanded: widen the interval for few subjects.
+        expanded: widen the interval for few subjects, as every published figure here is; else plain
+            percentiles.
 
     Returns:
         Lower and upper end; NaN for both with fewer than two subjects.
@@ -73,42 +74,13 @@ def subject_bootstrap(
     return _percentiles(estimates, expanded_level(level, len(groups)) if expanded else level)
 
 
-def paired_subject_bootstrap(
-    first: Mapping[str, Sequence[float]],
-    second: Mapping[str, Sequence[float]],
-    statistic: Statistic = np.mean,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-    expanded: bool = False,
-) -> tuple[float, float]:
-    """Percentile interval of a statistic of case-wise differences, first minus second.
-
-    Both mappings hold the same subjects with the same cases in the same order. A case that is NaN on
-    either side is left out.
-
-    Raises:
-        ValueError: subjects or numbers of cases differ.
-    """
-    if unpaired := set(first) ^ set(second):
-        raise ValueError(f"a paired comparison needs the same subjects on both sides; unpaired: {sorted(unpaired)}")
-    uneven = sorted(subject for subject in first if len(first[subject]) != len(second[subject]))
-    if uneven:
-        raise ValueError(f"a paired comparison needs the same cases on both sides; uneven subjects: {uneven}")
-    differences = {
-        subject: (np.asarray(first[subject], dtype=float) - np.asarray(second[subject], dtype=float)).tolist()
-        for subject in first
-    }
-    return subject_bootstrap(differences, statistic, level, draws, seed, expanded)
-
-
 def subject_row_bootstrap(
     rows: NDArray[np.float64],
     statistic: RowStatistic,
     level: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
-    expanded: bool = False,
+    expanded: bool = True,
 ) -> tuple[float, float]:
     """Percentile interval of a figure made of several values a subject, such as a pair of scores.
 
@@ -118,7 +90,8 @@ def subject_row_bootstrap(
         level: coverage, between 0 and 1.
         draws: resamples.
         seed: of the resampling.
-        expanded: widen the interval for few subjects.
+        expanded: widen the interval for few subjects, as every published figure here is; else plain
+            percentiles.
 
     Returns:
         Lower and upper end; NaN for both with fewer than two subjects, or when more than one resample

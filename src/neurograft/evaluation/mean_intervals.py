@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from neurograft.evaluation.intervals import expanded_level
+
 _WEIGHTS_AT_ONCE = 4_000_000
 """Resampled weights held in memory at one time."""
 
@@ -16,7 +18,7 @@ _WEIGHTS_AT_ONCE = 4_000_000
 def mean_intervals(
     values: NDArray[np.float64], subjects: Sequence[str], level: float = 0.95, draws: int = 10_000, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Percentile intervals of the mean of each column over cases, resampling subjects.
+    """Expanded percentile intervals of the mean of each column over cases, resampling subjects.
 
     Args:
         values: (cases, figures); NaN where a case has no such figure, which then does not count.
@@ -52,8 +54,9 @@ def mean_intervals(
         if has.sum() < 2:
             continue
         columns = np.flatnonzero(pattern == number)
+        wide = expanded_level(level, int(has.sum()))
         means = _resampled_means(sums[np.ix_(has, columns)], counts[np.ix_(has, columns)], draws, seed)
-        intervals[:, columns] = np.percentile(means, [50 * (1 - level), 50 * (1 + level)], axis=0)
+        intervals[:, columns] = np.percentile(means, [50 * (1 - wide), 50 * (1 + wide)], axis=0)
     return intervals
 
 

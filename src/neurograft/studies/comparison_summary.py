@@ -34,7 +34,7 @@ def summarise_comparison(result: ComparisonResult, level: float = 0.95) -> pd.Da
     for (strategy, people, label), group in scores.groupby(["strategy", "people", "label"], sort=False):
         cases = _by_subject(group)
         values = np.array([value for subject in cases.values() for value in subject])
-        low, high = subject_bootstrap(cases, level=level, expanded=True)
+        low, high = subject_bootstrap(cases, level=level)
         by_seed = group.groupby("seed")["dice"].mean()
         against = twins.get((strategy, people, label), {})
         runs = result.runs[(result.runs["strategy"] == strategy) & (result.runs["people"] == people)]

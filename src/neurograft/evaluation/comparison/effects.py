@@ -191,7 +191,7 @@ def _paired(
     if len(one) < 2:
         return Effect(name, float("nan"), float("nan"), float("nan"), len(one))
     rows = np.stack([one, other], axis=1)
-    low, high = subject_row_bootstrap(rows, statistic, level, draws, seed, expanded=True)
+    low, high = subject_row_bootstrap(rows, statistic, level, draws, seed)
     return Effect(name, float(statistic(rows[None])[0]), low, high, len(one))
 
 

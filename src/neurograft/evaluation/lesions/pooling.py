@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from neurograft.evaluation.intervals import expanded_level
+
 Figures = Callable[[NDArray[np.float64]], Mapping[str, NDArray[np.float64]]]
 """From counts of shape (..., kinds) to named figures of shape (...), NaN where undefined."""
 
@@ -60,8 +62,11 @@ def pooled_figures(
     row: dict[str, float] = {}
     for name, estimate in estimates.items():
         defined = drawn[name][~np.isnan(drawn[name])]
-        enough = defined.size and np.count_nonzero(~np.isnan(each[name])) >= 2
-        low, high = np.percentile(defined, [50 * (1 - level), 50 * (1 + level)]) if enough else (np.nan, np.nan)
+        with_figure = int(np.count_nonzero(~np.isnan(each[name])))
+        low = high = np.nan
+        if defined.size and with_figure >= 2:
+            wide = expanded_level(level, with_figure)
+            low, high = np.percentile(defined, [50 * (1 - wide), 50 * (1 + wide)])
         row |= {name: float(estimate), f"{name}_low": float(low), f"{name}_high": float(high)}
     return row
 
