@@ -166,9 +166,7 @@ def _chosen(frame: pd.DataFrame, measure: str, label: str) -> pd.DataFrame:
 
 def _figures(frame: pd.DataFrame, pair: PairedValues, level: float, seed: int, draws: int) -> dict[str, Any]:
     differences = pair.differences
-    low, high = subject_row_bootstrap(
-        differences[:, None], lambda rows: rows[..., 0].mean(axis=1), level, draws, seed
-    )
+    low, high = subject_row_bootstrap(differences[:, None], lambda rows: rows[..., 0].mean(axis=1), level, draws, seed)
     student = paired_t_test(differences)
     ranks = wilcoxon_signed_rank(differences)
     flips = sign_flip_test(differences, seed=seed)

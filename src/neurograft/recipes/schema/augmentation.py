@@ -1,0 +1,39 @@
+"""Recipe section ``augmentation``: random changes to each patch; every ``*_probability`` is per patch."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from neurograft.recipes.schema.base import Range, Section, Share, Triple
+
+
+class AugmentationConfig(Section):
+    """Random changes to each patch; every ``*_probability`` is per patch."""
+
+    rotation_degrees: Triple = (15.0, 15.0, 15.0)
+    """Largest rotation about each array axis, drawn uniformly in plus or minus this."""
+    rotation_probability: Share = Field(0.5, ge=0, le=1)
+    scale: Range = (0.85, 1.2)
+    """Zoom factor, one draw per axis."""
+    scale_probability: Share = Field(0.3, ge=0, le=1)
+    translation_voxels: Triple = (0.0, 0.0, 0.0)
+    translation_probability: Share = Field(1.0, ge=0, le=1)
+    flip_axes: tuple[Literal["left-right", "anterior-posterior", "inferior-superior"], ...] = ()
+    """Each is flipped with ``flip_probability``; left-right swaps paired labels."""
+    flip_probability: Share = Field(0.5, ge=0, le=1)
+    elastic_displacement_voxels: float = Field(3.0, ge=0)
+    """Standard deviation of the displacement at the control points."""
+    elastic_spacing_voxels: float = Field(16.0, gt=0)
+    """Distance between control points."""
+    elastic_probability: Share = Field(0.3, ge=0, le=1)
+    noise_std: Range = (0.0, 0.1)
+    noise_probability: Share = Field(0.2, ge=0, le=1)
+    blur_sigma_voxels: Range = (0.5, 1.0)
+    blur_probability: Share = Field(0.15, ge=0, le=1)
+    intensity_scale: Range = (0.8, 1.25)
+    intensity_scale_probability: Share = Field(0.3, ge=0, le=1)
+    intensity_shift: Range = (-0.2, 0.2)
+    """Added, in units of the normalised image."""
+    intensity_shift_probability: Share = Field(0.3, ge=0, le=1)
+    gamma: Range = (0.7, 1.5)
+    gamma_probability: Share = Field(0.3, ge=0, le=1)

@@ -1,0 +1,57 @@
+"""Recipe section ``task``: what is learnt: the form of the output and the loss."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from neurograft.recipes.schema.base import Section
+
+
+class TaskConfig(Section):
+    """What is learnt: the form of the output and the loss."""
+
+    output: Literal["softmax", "sigmoid"] = "softmax"
+    """``softmax``: one channel a label and one for background; ``sigmoid``: one a label."""
+    loss: Literal["dice", "dice_ce"] = "dice_ce"
+    dice_reduction: Literal["batch", "sample"] = "batch"
+    dice_smoothing: float = Field(1e-5, gt=0)
+    include_background: bool = False
+    """Count the background channel in the Dice term (softmax only)."""
+    dice_denominator: Literal["sum", "squared"] = "sum"
+    """Sums of probabilities in the Dice term's denominator, or sums of their squares (P3's code)."""
+    dice_activation: Literal["output", "sigmoid"] = "output"
+    """``sigmoid`` takes the Dice term of softmax outputs on one sigmoid a channel, background's
+    included, while the cross-entropy stays a softmax's (P3's code)."""
+    decision: Literal["most_probable", "channel_threshold"] = "most_probable"
+    """For softmax outputs: the most probable class, or one sigmoid a channel, and the most probable
+    label among those at or above ``inference.threshold``, whatever background says (P3's code)."""
+    deep_supervision_weights: tuple[Annotated[float, Field(ge=0)], ...] = Field((1.0,), min_length=1)
+    """Weights of the loss at full resolution and at each of ``network.auxiliary_heads``, finest first."""
+    deep_supervision_targets: Literal["downsampled", "upsampled"] = "downsampled"
+    """Hold coarse outputs against the down-sampled truth (P3), or repeat them to full size (P3's code)."""
+    deep_supervision_normalise: bool = False
+    """Divide the weights by their sum."""
+    boundary_weight: float = Field(0.0, ge=0)
+    """Weight of the boundary loss (Kervadec et al. 2019), of distances in voxels; 0 is without."""
+    boundary_weight_schedule: Literal["constant", "rising"] = "rising"
+    """``rising`` goes linearly from 0 at the start to the weight at the end of the budget."""
+    train: Literal["both", "segmentation", "age"] = "both"
+    """Which losses count where the network has an age head. ``age`` alone asks for ``validation.keep:
+    last``, because weights are chosen by Dice; freeze the rest with strategy ``freeze(age)``."""
+    age_weight: float = Field(0.0, ge=0)
+    """Weight of the squared error of age (alpha in P3); 0 learns no age."""
+    age_weight_schedule: Literal["constant", "rising"] = "constant"
+    age_loss_unit: Literal["sd", "covariate"] = "sd"
+    """Take the error of age in standard deviations of the training ages, or in the covariate's unit, as P3 does."""
+    age_covariate: str = "age"
+    """The cohort's column with the age, or another number."""
+
+    @model_validator(mode="after")
+    def _terms_fit(self) -> "TaskConfig":
+        if self.output == "sigmoid" and (self.decision, self.dice_activation) != ("most_probable", "output"):
+            raise ValueError("task.decision and task.dice_activation are for task.output: softmax; leave them out")
+        if self.train == "age" and self.age_weight == 0:
+            raise ValueError("task.train: age needs a task.age_weight above 0")
+        if not any(self.deep_supervision_weights):
+            raise ValueError("task.deep_supervision_weights are all 0, so nothing would be learnt")
+        return self
