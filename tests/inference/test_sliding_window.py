@@ -1,12 +1,15 @@
 """Sliding windows: placement, weights, padding, and agreement with MONAI."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.inferers import sliding_window_inference
 from torch import Tensor
+from torch.nn.functional import conv3d
 
+from neurograft.imaging.context import Context, Outside
 from neurograft.inference.sliding_window import Merge, sliding_window, window_starts, window_weight
 
 
@@ -130,5 +133,23 @@ def test_no_gradient_is_kept() -> None:
 
 
 def test_network_that_changes_the_size_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"must keep the size of its windows \(1, 1, 4, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"must answer for windows of \(4, 4, 4\) voxels"):
         sliding_window(torch.ones((1, 8, 8, 8)), lambda windows: windows[..., ::2], (4, 4, 4))
+
+
+@pytest.mark.parametrize("outside", ["minimum", "zero", "edge"])
+@pytest.mark.parametrize("shape", [(9, 8, 11), (3, 8, 2)])
+def test_context_is_the_image_around_each_window(outside: Outside, shape: tuple[int, int, int]) -> None:
+    """A network that sums what it reads about each voxel gives the sum over the padded volume, windows or not."""
+    context = Context((2, 0, 1), (1, 3, 1), outside)
+    image = torch.randn((1, *shape), generator=torch.Generator().manual_seed(3))
+    kernel = torch.randn((1, 1, 4, 4, 3), generator=torch.Generator().manual_seed(4))
+    result = sliding_window(image, lambda w: conv3d(w, kernel), (4, 4, 5), 0.5, "gaussian", 2, context=context)
+    values = {"minimum": float(image.min()), "zero": 0.0}
+    widths = [(0, 0), (2, 1), (0, 3), (1, 1)]
+    if outside == "edge":
+        padded = np.pad(image.numpy(), widths, mode="edge")
+    else:
+        padded = np.pad(image.numpy(), widths, constant_values=values[outside])
+    expected = conv3d(torch.from_numpy(padded)[None], kernel)[0]
+    torch.testing.assert_close(result, expected, atol=1e-4, rtol=1e-4)

@@ -68,7 +68,7 @@ def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size
         InputError: the recipe asks for a device that is not here.
     """
     device = _device(config.device)
-    size = network.padded_size(patch_size)
+    size = network.context.block(network.padded_size(patch_size))
     options = _options(config, device)
     if len(options) == 1:
         precision, channels_last, threads = options[0]

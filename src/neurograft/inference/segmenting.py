@@ -59,7 +59,9 @@ def window_probabilities(
     def call(windows: Tensor) -> Tensor:
         return task.activate(network(windows.to(device)).float())
 
-    return sliding_window(image, call, window, config.overlap, config.merge, config.batch_size, progress)
+    return sliding_window(
+        image, call, window, config.overlap, config.merge, config.batch_size, progress, network.context
+    )
 
 
 def decide_classes(

@@ -11,6 +11,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from neurograft.imaging.context import Context
 
 Merge = Literal["gaussian", "uniform"]
 
@@ -18,6 +21,9 @@ GAUSSIAN_SIGMA_SHARE = 1 / 8
 """Standard deviation of the Gaussian weight as a share of the window's size."""
 SMALLEST_WEIGHT = 1e-3
 """Floor of the Gaussian weight: a voxel seen only by a window's corner must not be divided by nothing."""
+
+
+NO_CONTEXT = Context()
 
 
 def sliding_window(
@@ -28,48 +34,53 @@ def sliding_window(
     merge: Merge = "gaussian",
     batch_size: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    context: Context = NO_CONTEXT,
 ) -> Tensor:
     """Merge a network's activations over overlapping windows.
 
-    A volume smaller than the window is padded on both sides with the smallest value of each
-    channel (in a normalised brain image: air), and the result is cropped back.
+    A volume smaller than the window is padded on both sides with what the context says stands
+    for voxels beyond it, and the result is cropped back.
 
     Args:
         image: shape (C, D, H, W). The result is merged on this tensor's device; `network_call`
             may compute elsewhere.
-        network_call: maps windows (N, C, d, h, w) to activations (N, K, d, h, w), in any floating
-            type. Called with 1 to `batch_size` windows.
-        window: size (d, h, w) in voxels.
+        network_call: maps windows (N, C, *context.block((d, h, w))) to activations (N, K, d, h, w), in any
+            floating type. Called with 1 to `batch_size` windows.
+        window: size (d, h, w) in voxels, of what the network answers for.
         overlap: share of a window that its neighbour covers too, from 0 to below 1.
         merge: ``gaussian`` or ``uniform`` weights.
         batch_size: windows in one call.
         progress: called after every batch with the windows done and the windows in all.
+        context: what the network reads around a window.
 
     Returns:
         Merged activations, shape (K, D, H, W), float32.
 
     Raises:
-        ValueError: the network's output has another spatial size than its input.
+        ValueError: the network's output has another spatial size than the window.
     """
     with torch.no_grad():
         shape = tuple(image.shape[1:])
-        padded, margin = _pad_to_window(image, window)
-        corners = list(product(*map(window_starts, padded.shape[1:], window, [overlap] * 3)))
+        extent = (max(shape[0], window[0]), max(shape[1], window[1]), max(shape[2], window[2]))
+        margin = tuple((large - small) // 2 for large, small in zip(extent, shape, strict=True))
+        padded = _pad(image, margin, extent, context)
+        corners = list(product(*map(window_starts, extent, window, [overlap] * 3)))
+        block = context.block((window[0], window[1], window[2]))
         weight = window_weight(window, merge).to(image.device)
-        total_weight = torch.zeros(padded.shape[1:], device=image.device)
+        total_weight = torch.zeros(extent, device=image.device)
         merged: Tensor | None = None
         for first in range(0, len(corners), batch_size):
             boxes = [_box(corner, window) for corner in corners[first : first + batch_size]]
-            windows = torch.stack([padded[:, *box] for box in boxes])
+            windows = torch.stack([padded[:, *_box(corner, block)] for corner in corners[first : first + batch_size]])
             activations = network_call(windows)
-            if activations.shape[0] != len(boxes) or activations.shape[2:] != windows.shape[2:]:
+            if activations.shape[0] != len(boxes) or activations.shape[2:] != tuple(window):
                 raise ValueError(
-                    f"the network must keep the size of its windows {tuple(windows.shape)}, "
+                    f"the network must answer for windows of {tuple(window)} voxels, one each for {len(boxes)}, "
                     f"but gave {tuple(activations.shape)}"
                 )
             activations = activations.to(image.device, torch.float32)
             if merged is None:
-                merged = torch.zeros((activations.shape[1], *padded.shape[1:]), device=image.device)
+                merged = torch.zeros((activations.shape[1], *extent), device=image.device)
             for box, activation in zip(boxes, activations, strict=True):
                 merged[:, *box].addcmul_(activation, weight)
                 total_weight[box] += weight
@@ -107,16 +118,20 @@ def window_weight(window: Sequence[int], merge: Merge) -> Tensor:
     return weight.clamp_(min=SMALLEST_WEIGHT)
 
 
-def _pad_to_window(image: Tensor, window: Sequence[int]) -> tuple[Tensor, tuple[int, ...]]:
-    """Centre the image in a volume at least as large as the window; also give its first voxel there."""
-    shape = tuple(image.shape[1:])
-    padded_shape = tuple(map(max, shape, window))
-    margin = tuple((large - small) // 2 for large, small in zip(padded_shape, shape, strict=True))
-    if padded_shape == shape:
-        return image, margin
-    padded = image.amin(dim=(1, 2, 3))[:, None, None, None].repeat(1, *padded_shape)
-    padded[:, *_box(margin, shape)] = image
-    return padded, margin
+def _pad(image: Tensor, margin: Sequence[int], extent: Sequence[int], context: Context) -> Tensor:
+    """The image at `margin` in a volume of size `extent`, with the context around that."""
+    if context.is_empty and tuple(extent) == tuple(image.shape[1:]):
+        return image
+    first = [lead + inside for lead, inside in zip(context.before, margin, strict=True)]
+    block = context.block((extent[0], extent[1], extent[2]))
+    last = [size - start - length for size, start, length in zip(block, first, image.shape[1:], strict=True)]
+    if context.outside == "edge":
+        widths = [width for axis in (2, 1, 0) for width in (first[axis], last[axis])]
+        return functional.pad(image[None], widths, mode="replicate")[0]
+    values = image.amin(dim=(1, 2, 3)) if context.outside == "minimum" else image.new_zeros(len(image))
+    padded = values[:, None, None, None].repeat(1, *block)
+    padded[:, *_box(first, image.shape[1:])] = image
+    return padded
 
 
 def _box(start: Sequence[int], size: Sequence[int]) -> tuple[slice, ...]:

@@ -7,6 +7,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from neurograft.imaging.context import Context
+
 Role = Literal["encoder", "bottleneck", "decoder", "head", "side"]
 
 
@@ -34,11 +36,15 @@ class UnitNetwork(nn.Module, ABC):
 
     Attributes:
         units: from input to output; side units come last.
-        stride: the side of an input must be a multiple of this, per axis.
+        stride: the side of an answer must be a multiple of this, per axis.
         in_channels: channels of the input.
         stem_weights: names of the weights whose second axis is the input's channels.
         auxiliary_heads: names of the side units that give coarse label outputs, from the finest down.
         has_age: whether there is a side unit ``age``.
+        context: what is read around the block that is answered for; `stride` and every size of a patch or
+            window are the answer's.
+        slice_axis: the array axis across which a network of slices sees its input as separate pictures;
+            nothing may be turned or stretched along it.
     """
 
     units: tuple[Unit, ...]
@@ -47,10 +53,16 @@ class UnitNetwork(nn.Module, ABC):
     stem_weights: tuple[str, ...]
     auxiliary_heads: tuple[str, ...] = ()
     has_age: bool = False
+    context: Context = Context()
+    slice_axis: int | None = None
 
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:
-        """Map images (N, C, D, H, W) to the main output's logits (N, K, D, H, W)."""
+        """Map images to the main output's logits (N, K, D, H, W).
+
+        Args:
+            image: (N, C, D, H, W), larger by `context` than the answer.
+        """
 
     def outputs(self, image: Tensor) -> dict[str, Tensor]:
         """All outputs, of which training may use more than inference does.

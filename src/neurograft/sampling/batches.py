@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from neurograft.errors import InputError
+from neurograft.imaging.context import Context
 from neurograft.recipes.schema import AugmentationConfig, SamplingConfig, Triple
 from neurograft.sampling.augmentation.intensity import apply_intensity, draw_intensity
-from neurograft.sampling.augmentation.spatial import draw_spatial, flipped_array_axes
+from neurograft.sampling.augmentation.spatial import draw_spatial, flipped_array_axes, kept_in_plane
 from neurograft.sampling.examples import TrainingCase
-from neurograft.sampling.extraction import extract
+from neurograft.sampling.extraction import NO_CONTEXT, extract
 from neurograft.sampling.patches import PatchDraw, draw_patches
 from neurograft.sampling.unknown import split_unknown
 
@@ -23,7 +24,7 @@ class Batch:
     """What one training step sees.
 
     Args:
-        image: (N, C, d, h, w) float32.
+        image: (N, C, d, h, w) float32, larger than the target by the network's context.
         target: (N, d, h, w) int64 class indices, `IGNORE` where nobody annotated.
         case_ids: the case of each patch.
         unknown: (N, labels, d, h, w) bool: true where the target says background, but nobody looked for
@@ -54,6 +55,8 @@ class PatchBatches:
         spacing_mm: voxel spacing of the cases.
         unpaired_sides: names of labels of one side that have no partner in the label table.
         orientation: anatomical codes of the array axes.
+        context: what the network reads around a patch.
+        slice_axis: the array axis of slices that must not be mixed.
 
     Raises:
         InputError: there are no cases, they have different numbers of channels, or left-right flips are
@@ -71,6 +74,8 @@ class PatchBatches:
         spacing_mm: Triple = (1.0, 1.0, 1.0),
         unpaired_sides: Sequence[str] = (),
         orientation: str = "RAS",
+        context: Context = NO_CONTEXT,
+        slice_axis: int | None = None,
     ) -> None:
         if not cases:
             raise InputError("there is no case to train on", "give a cohort with at least one labelled case")
@@ -94,6 +99,8 @@ class PatchBatches:
         self.seed = seed
         self.device = torch.device(device)
         self.spacing_mm = spacing_mm
+        self.context = context
+        self.slice_axis = slice_axis
         self._numbers = sorted(set.intersection(*(set(case.covariates) for case in self.cases)))
         self._flip_axes = flipped_array_axes(augmentation.flip_axes, orientation)
         self._mirror_axis = flipped_array_axes(["left-right"], orientation)[0]
@@ -109,10 +116,21 @@ class PatchBatches:
         generator = step_generator(self.seed, step)
         count, size = self.sampling.batch_size, self.sampling.patch_size
         patches = draw_patches(self.cases, count, self.sampling, generator)
-        spatial = draw_spatial(self.augmentation, size, count, generator, self._flip_axes)
+        block = self.context.block(size)
+        spatial = draw_spatial(self.augmentation, block, count, generator, self._flip_axes)
+        if self.slice_axis is not None:
+            spatial = [kept_in_plane(draw, self.slice_axis) for draw in spatial]
         intensity = draw_intensity(self.augmentation, count, self.cases[0].image.shape[0], generator)
         image, target = extract(
-            self.cases, patches, spatial, size, self.mirror_pairs, self.device, self.spacing_mm, self._mirror_axis
+            self.cases,
+            patches,
+            spatial,
+            size,
+            self.mirror_pairs,
+            self.device,
+            self.spacing_mm,
+            self._mirror_axis,
+            self.context,
         )
         target, unknown = split_unknown(target, self.cases, patches, spatial, self.mirror_pairs, self._mirror_axis)
         case_ids = tuple(self.cases[patch.case].id for patch in patches)

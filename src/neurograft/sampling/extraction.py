@@ -1,8 +1,9 @@
 """From draws to patches: one interpolation straight out of the full volume.
 
 Cut, rotation, zoom, flips and elastic deformation make one coordinate for each voxel of the patch, so
-nothing is interpolated twice and a rotated patch has the volume's own content in its corners. Outside
-of the volume lie the image's smallest value, channel by channel, and background.
+nothing is interpolated twice and a rotated patch has the volume's own content in its corners. Around the
+patch that is learnt the image shows the network's context. Outside of the volume lie background and what
+the context says, which is the image's smallest value, channel by channel, unless told otherwise.
 """
 
 from collections.abc import Sequence
@@ -11,11 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from neurograft.imaging.context import Context
 from neurograft.imaging.labels import IGNORE
 from neurograft.recipes.schema import Size, Triple
 from neurograft.sampling.augmentation.spatial import SpatialDraw, elastic_displacement, sampling_matrix
 from neurograft.sampling.examples import TrainingCase
 from neurograft.sampling.patches import PatchDraw
+
+NO_CONTEXT = Context()
 
 
 def extract(
@@ -27,6 +31,7 @@ def extract(
     device: torch.device | str = "cpu",
     spacing_mm: Triple = (1.0, 1.0, 1.0),
     mirror_axis: int = 0,
+    context: Context = NO_CONTEXT,
 ) -> tuple[Tensor, Tensor]:
     """Cut the drawn patches with the drawn geometry.
 
@@ -38,55 +43,95 @@ def extract(
         cases: what the patch draws index.
         patch_draws: where each patch lies.
         spatial_draws: the geometry of each, one for each patch draw.
-        patch_size: voxels (d, h, w).
+        patch_size: voxels (d, h, w) of the target.
         mirror_pairs: classes that change places when ``mirror_axis`` is flipped (left and right of a structure).
         device: where to interpolate and to leave the patches; cases may lie elsewhere, only the box that a
             patch touches is moved.
         spacing_mm: of the volumes; only its ratios matter.
         mirror_axis: the array axis that runs from left to right.
+        context: what the image shows around the target.
 
     Returns:
-        Images (N, C, d, h, w) float32 and targets (N, d, h, w) int64, which hold the cases' codes as they are.
+        Images (N, C, *context.block(patch_size)) float32 and targets (N, d, h, w) int64, which hold the
+        cases' codes as they are.
     """
     device = torch.device(device)
     channels = cases[0].image.shape[0]
-    images = torch.empty((len(patch_draws), channels, *patch_size), dtype=torch.float32, device=device)
+    images = torch.empty((len(patch_draws), channels, *context.block(patch_size)), dtype=torch.float32, device=device)
     targets = torch.empty((len(patch_draws), *patch_size), dtype=torch.int64, device=device)
     for number, (patch, spatial) in enumerate(zip(patch_draws, spatial_draws, strict=True)):
         case = cases[patch.case]
         starts = [middle - (size - 1) / 2 for middle, size in zip(patch.centre, patch_size, strict=True)]
         if spatial.keeps_the_voxel_grid and all(start.is_integer() for start in starts):
-            _cut(case, [int(start) for start in starts], spatial, images[number], targets[number])
+            whole = [int(start) for start in starts]
+            _cut_image(case, whole, spatial, images[number], context)
+            _cut_target(case, whole, spatial, targets[number])
         else:
-            _warp(case, patch, spatial, spacing_mm, images[number], targets[number])
+            _warp(case, patch, spatial, spacing_mm, images[number], targets[number], context)
         if spatial.flips[mirror_axis] and mirror_pairs:
             targets[number] = _swap_sides(targets[number], mirror_pairs)
     return images, targets
 
 
-def _cut(case: TrainingCase, starts: Sequence[int], spatial: SpatialDraw, image: Tensor, target: Tensor) -> None:
-    """Fill ``image`` and ``target`` by slicing."""
-    inside, source = [], []
-    for start, size, length in zip(starts, target.shape, case.shape, strict=True):
-        first, last = max(start, 0), min(start + size, length)
-        source.append(slice(first, max(first, last)))
-        inside.append(slice(first - start, max(first, last) - start))
+def _cut_image(
+    case: TrainingCase, starts: Sequence[int], spatial: SpatialDraw, image: Tensor, context: Context
+) -> None:
+    """Fill ``image`` by slicing; a mirrored axis has what comes before the patch after it."""
+    before = [a if flip else b for b, a, flip in zip(context.before, context.after, spatial.flips, strict=True)]
+    first = [start - margin for start, margin in zip(starts, before, strict=True)]
+    inside, source = _overlap(first, image.shape[1:], case.shape)
+    if context.outside == "edge":
+        part = case.image
+        for axis, (start, size, length) in enumerate(zip(first, image.shape[1:], case.shape, strict=True)):
+            nearest = torch.arange(start, start + size).clamp(0, length - 1)
+            part = part.index_select(axis + 1, nearest)
+        image.copy_(part)
+    else:
+        if any(part.stop - part.start < size for part, size in zip(inside, image.shape[1:], strict=True)):
+            image.copy_(_outside(case, context).expand_as(image))
+        image[:, *inside] = case.image[:, *source].to(image.device)
+    mirrored = [axis + 1 for axis, flip in enumerate(spatial.flips) if flip]
+    if mirrored:
+        image.copy_(image.flip(mirrored))
+
+
+def _cut_target(case: TrainingCase, starts: Sequence[int], spatial: SpatialDraw, target: Tensor) -> None:
+    """Fill ``target`` by slicing."""
+    inside, source = _overlap(starts, target.shape, case.shape)
     if any(part.stop - part.start < size for part, size in zip(inside, target.shape, strict=True)):
-        image.copy_(case.minimum[:, None, None, None].expand_as(image))
         target.zero_()
-    image[:, inside[0], inside[1], inside[2]] = case.image[:, source[0], source[1], source[2]].to(image.device)
-    target[inside[0], inside[1], inside[2]] = case.target[source[0], source[1], source[2]].to(target)
+    target[inside] = case.target[source].to(target)
     mirrored = [axis for axis, flip in enumerate(spatial.flips) if flip]
     if mirrored:
-        image.copy_(image.flip([axis + 1 for axis in mirrored]))
         target.copy_(target.flip(mirrored))
 
 
+def _overlap(starts: Sequence[int], sizes: Sequence[int], shape: Size) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """What a box and a volume share, in the box's voxels and in the volume's."""
+    inside, source = [], []
+    for start, size, length in zip(starts, sizes, shape, strict=True):
+        first, last = max(start, 0), min(start + size, length)
+        source.append(slice(first, max(first, last)))
+        inside.append(slice(first - start, max(first, last) - start))
+    return tuple(inside), tuple(source)
+
+
+def _outside(case: TrainingCase, context: Context) -> Tensor:
+    """(C, 1, 1, 1): what lies beyond a volume that does not go on with its edge."""
+    values = torch.zeros_like(case.minimum) if context.outside == "zero" else case.minimum
+    return values[:, None, None, None]
+
+
 def _warp(
-    case: TrainingCase, patch: PatchDraw, spatial: SpatialDraw, spacing_mm: Triple, image: Tensor, target: Tensor
+    case: TrainingCase,
+    patch: PatchDraw,
+    spatial: SpatialDraw,
+    spacing_mm: Triple,
+    image: Tensor,
+    target: Tensor,
+    context: Context,
 ) -> None:
     """Fill ``image`` and ``target`` by interpolating the box of the volume that the patch touches."""
-    depth, height, width = target.shape
     matrix = sampling_matrix(spatial, spacing_mm)
     shift = -(matrix @ torch.tensor(spatial.translation_voxels, dtype=torch.float64))
     control_points = None
@@ -94,33 +139,39 @@ def _warp(
         control_points = torch.einsum("ij,j...->i...", matrix, spatial.control_points.double())
     flips = torch.tensor([-1.0 if flip else 1.0 for flip in spatial.flips], dtype=torch.float64)
     matrix = matrix * flips
-    half = (torch.tensor((depth, height, width), dtype=torch.float64) - 1) / 2
+    half = (torch.tensor(target.shape, dtype=torch.float64) - 1) / 2
+    before, after = torch.tensor(context.before), torch.tensor(context.after)
     centre = _centre_with_target(patch, matrix, shift, half) + shift
 
-    starts, stops, reaches_out = _touched_box(case.shape, centre, matrix.abs() @ half, control_points)
+    reach = matrix.abs() @ (half + torch.maximum(before, after))
+    starts, stops, reaches_out = _touched_box(case.shape, centre, reach, control_points)
     if any(start >= stop for start, stop in zip(starts, stops, strict=True)):
-        image.copy_(case.minimum[:, None, None, None].expand_as(image))
+        image.copy_(_outside(case, context).expand_as(image))
         target.zero_()
         return
     box = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
     source = case.image[(slice(None), *box)].to(image.device)
     source_target = case.target[box].to(image)
 
-    coordinates = _coordinates(matrix, centre - torch.tensor(starts), half, image.device)
+    size = (image.shape[1], image.shape[2], image.shape[3])
+    coordinates = _coordinates(matrix, centre - torch.tensor(starts), -half - before, size, image.device)
     if control_points is not None:
         coordinates += elastic_displacement(
-            control_points.float().to(image.device), spatial.control_spacing_voxels, (depth, height, width)
+            control_points.float().to(image.device), spatial.control_spacing_voxels, size
         )
     # grid_sample counts from -1 to 1 between the outer faces of the first and last voxel, last axis first.
     sizes = torch.tensor(source_target.shape, dtype=torch.float32, device=image.device)[:, None, None, None]
     grid = coordinates.mul_(2 / sizes).add_(1 / sizes - 1).flip(0).permute(1, 2, 3, 0)
-    target.copy_(_interpolate(source_target[None], grid, "nearest")[0])
-    if reaches_out:
-        # Beyond the edge grid_sample sees zeros: let zero stand for the smallest value.
-        minimum = case.minimum[:, None, None, None].to(image.device)
-        image.copy_(_interpolate(source - minimum, grid, "bilinear").add_(minimum))
-    else:
+    answer = tuple(slice(first, first + length) for first, length in zip(context.before, target.shape, strict=True))
+    target.copy_(_interpolate(source_target[None], grid[answer], "nearest")[0])
+    if not reaches_out:
         image.copy_(_interpolate(source, grid, "bilinear"))
+    elif context.outside == "edge":
+        image.copy_(_interpolate(source, grid, "bilinear", "border"))
+    else:
+        # Beyond the edge grid_sample sees zeros: let zero stand for what lies there.
+        outside = _outside(case, context).to(image.device)
+        image.copy_(_interpolate(source - outside, grid, "bilinear").add_(outside))
 
 
 def _centre_with_target(patch: PatchDraw, matrix: Tensor, shift: Tensor, half: Tensor) -> Tensor:
@@ -151,19 +202,26 @@ def _touched_box(
     return starts, stops, starts != wanted_starts or stops != wanted_stops
 
 
-def _coordinates(matrix: Tensor, origin: Tensor, half: Tensor, device: torch.device) -> Tensor:
-    """(3, d, h, w) float32: where each voxel of the patch lies, in voxels of the box."""
-    size = (2 * half + 1).long().tolist()
+def _coordinates(matrix: Tensor, origin: Tensor, first: Tensor, size: Size, device: torch.device) -> Tensor:
+    """(3, d, h, w) float32: where each voxel of a block lies, in voxels of the box.
+
+    Args:
+        matrix: from offsets in the patch to offsets in the volume.
+        origin: the patch's centre.
+        first: offset of the block's first voxel from it.
+        size: the block's voxels.
+        device: where to put the result.
+    """
     along = [
-        (matrix[:, axis, None] * (torch.arange(size[axis], dtype=torch.float64) - half[axis])) for axis in range(3)
+        (matrix[:, axis, None] * (torch.arange(size[axis], dtype=torch.float64) + first[axis])) for axis in range(3)
     ]
     along[0] = along[0] + origin[:, None]
     depth, height, width = (part.float().to(device) for part in along)
     return (depth[:, :, None, None] + height[:, None, :, None]) + width[:, None, None, :]
 
 
-def _interpolate(volume: Tensor, grid: Tensor, mode: str) -> Tensor:
-    """Sample (C, D, H, W) at a grid (d, h, w, 3), giving (C, d, h, w); zeros outside."""
+def _interpolate(volume: Tensor, grid: Tensor, mode: str, outside: str = "zeros") -> Tensor:
+    """Sample (C, D, H, W) at a grid (d, h, w, 3), giving (C, d, h, w)."""
     pieces = 1
     if volume.device.type == "cpu":
         # On a CPU grid_sample runs one thread for each member of a batch: make a batch of slabs.
@@ -172,7 +230,7 @@ def _interpolate(volume: Tensor, grid: Tensor, mode: str) -> Tensor:
         volume.expand(pieces, *volume.shape),
         grid.reshape(pieces, -1, *grid.shape[1:]),
         mode=mode,
-        padding_mode="zeros",
+        padding_mode=outside,
         align_corners=False,
     )
     return slabs.transpose(0, 1).flatten(1, 2)

@@ -36,6 +36,7 @@ from neurograft.training.ages import age_info, case_ages, with_ages
 from neurograft.training.annotations import annotated_slices
 from neurograft.training.cases import PreparedCase, prepare_cohort, split_validation
 from neurograft.training.fit import BEST, RESUME, FitResult, fit
+from neurograft.training.standards import with_standard
 from neurograft.transfer import (
     LoadingReport,
     NetworkSide,
@@ -67,6 +68,7 @@ class TrainingRequest:
         seed: of weights, patches and the validation split.
         allow_shared_subjects: train on people that the source has seen too.
         overwrite: replace an earlier run.
+        validation_subjects: who chooses the weights, instead of those whom the recipe would draw.
     """
 
     cohort: Cohort
@@ -78,6 +80,7 @@ class TrainingRequest:
     seed: int = 0
     allow_shared_subjects: bool = False
     overwrite: bool = False
+    validation_subjects: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,8 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
     fingerprint = fingerprint_cohort(cohort)
     ancestors = _ancestors(request, transfer.plan, fingerprint)
     identity = _identity(request, cohort, fingerprint)
+    if request.validation_subjects is not None:
+        identity["validation"] = sorted(request.validation_subjects)
     if transfer.task.learns_age:
         identity["ages"] = case_ages(cohort, recipe.task.age_covariate)
     with staged_directory(request.out, identity, request.overwrite) as folder:
@@ -172,7 +177,11 @@ def _run(
     for note in transfer.plan.notes:
         logger.warning(note)
     start = time.monotonic()
-    training, validation = split_validation(cohort, recipe.validation, request.seed)
+    training, validation = _divided(request, cohort)
+    recipe = with_standard(recipe, cohort.of_subjects(training))
+    if recipe is not request.recipe:
+        request = replace(request, recipe=recipe)
+        write_text(folder / "recipe.yaml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
     prepared = prepare_cohort(
         cohort,
         recipe.preparation,
@@ -226,6 +235,17 @@ def _run(
     return info
 
 
+def _divided(request: TrainingRequest, cohort: Cohort) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Training and validation subjects: those whom the request names, or the recipe draws."""
+    if request.validation_subjects is None:
+        return split_validation(cohort, request.recipe.validation, request.seed)
+    held = cohort.of_subjects(request.validation_subjects).subjects
+    training = tuple(subject for subject in cohort.subjects if subject not in held)
+    if not training:
+        raise InputError("all subjects are held out for validation", "Leave some to train on", cohort.source)
+    return training, held
+
+
 def _age_info(
     request: TrainingRequest, transfer: Transfer, cohort: Cohort, training: Collection[str]
 ) -> AgeInfo | None:
@@ -274,6 +294,8 @@ def _fit_plan(
         spacing_mm=_median_spacing(trained),
         unpaired_sides=cohort.labels.unpaired_sides(),
         orientation=recipe.preparation.orientation,
+        context=transfer.network.context,
+        slice_axis=transfer.network.slice_axis,
     )
     _require_depth(transfer.network, recipe, batches.sampling.patch_size)
     _warn_of_padding(trained, batches.sampling.patch_size)

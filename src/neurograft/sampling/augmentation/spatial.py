@@ -2,15 +2,16 @@
 
 A patch voxel at offset ``o`` from the patch's centre shows the volume at
 
-    centre + A (F o + e(o) - t),    A = S^-1 R^T S Z^-1
+    centre + A (F o + e(o) - t),    A = S^-1 H^-1 R^T S Z^-1
 
 with ``F`` the flips, ``e`` the elastic displacement, ``t`` the translation, ``Z`` the zoom, ``R`` the
-rotation and ``S`` the voxel spacing, so that rotations are rigid in millimetres whatever the voxels.
+rotation, ``H`` the shear and ``S`` the voxel spacing, so that rotations are rigid in millimetres
+whatever the voxels.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,6 +37,8 @@ class SpatialDraw:
         control_points: (3, n0, n1, n2) coefficients of the elastic displacement, in voxels, of a cubic
             B-spline over the patch; ``None`` for no elastic deformation.
         control_spacing_voxels: distance between control points.
+        shear_radians: of each array axis: content moves along it by the tangent, in mm, for each mm along the
+            next axis (the first comes after the last); applied before the rotation.
     """
 
     rotation_radians: Triple = (0.0, 0.0, 0.0)
@@ -44,6 +47,7 @@ class SpatialDraw:
     flips: Flips = (False, False, False)
     control_points: Tensor | None = None
     control_spacing_voxels: float = 16.0
+    shear_radians: Triple = (0.0, 0.0, 0.0)
 
     @property
     def keeps_the_voxel_grid(self) -> bool:
@@ -51,6 +55,7 @@ class SpatialDraw:
         return (
             self.control_points is None
             and not any(self.rotation_radians)
+            and not any(self.shear_radians)
             and not any(self.translation_voxels)
             and all(factor == 1.0 for factor in self.scale)
         )
@@ -80,6 +85,9 @@ def draw_spatial(
         translation = _signed(config.translation_voxels, generator)
         # Drawn only where it decides anything, so that recipes without it keep their draws.
         shift = config.translation_probability == 1 or float(_uniform(1, generator)) < config.translation_probability
+        shear = (0.0, 0.0, 0.0)
+        if any(config.shear_degrees) and float(_uniform(1, generator)) < config.shear_probability:
+            shear = _triple(_signed(config.shear_degrees, generator) * (math.pi / 180))
         control_points = None
         if deform < config.elastic_probability and config.elastic_displacement_voxels > 0:
             counts = [_control_count(length, config.elastic_spacing_voxels) for length in patch_size]
@@ -97,9 +105,33 @@ def draw_spatial(
                 ),
                 control_points=control_points,
                 control_spacing_voxels=config.elastic_spacing_voxels,
+                shear_radians=shear,
             )
         )
     return draws
+
+
+def kept_in_plane(draw: SpatialDraw, axis: int) -> SpatialDraw:
+    """The draw without what would mix slices: it turns about `axis`, and moves and stretches across it only."""
+    across = torch.tensor([other != axis for other in range(3)])
+
+    def limited(values: Triple, neutral: float, free: Tensor) -> Triple:
+        return _triple(
+            torch.tensor(values, dtype=torch.float64).where(free, torch.tensor(neutral, dtype=torch.float64))
+        )
+
+    points = draw.control_points
+    if points is not None:
+        # The same displacement in every slice, and none from one slice to the next.
+        points = points.select(axis + 1, 0).unsqueeze(axis + 1).expand_as(points) * across[:, None, None, None]
+    return replace(
+        draw,
+        rotation_radians=limited(draw.rotation_radians, 0.0, ~across),
+        scale=limited(draw.scale, 1.0, across),
+        translation_voxels=limited(draw.translation_voxels, 0.0, across),
+        control_points=points,
+        shear_radians=limited(draw.shear_radians, 0.0, across & across.roll(-1)),
+    )
 
 
 def flipped_array_axes(flip_axes: Sequence[str], orientation: str = "RAS") -> tuple[int, ...]:
@@ -123,7 +155,13 @@ def sampling_matrix(draw: SpatialDraw, spacing_mm: Triple) -> Tensor:
         rotation = rotation @ about_axis
     spacing = torch.tensor(spacing_mm, dtype=torch.float64)
     scale = torch.tensor(draw.scale, dtype=torch.float64)
-    return rotation.T / spacing[:, None] * (spacing / scale)
+    back = rotation.T
+    if any(draw.shear_radians):
+        shear = torch.eye(3, dtype=torch.float64)
+        for axis, angle in enumerate(draw.shear_radians):
+            shear[axis, (axis + 1) % 3] = math.tan(angle)
+        back = torch.linalg.solve(shear, back)
+    return back / spacing[:, None] * (spacing / scale)
 
 
 def elastic_displacement(control_points: Tensor, spacing_voxels: float, patch_size: Size) -> Tensor:
