@@ -18,8 +18,8 @@ from neurograft.models import Bundle, open_bundle
 from neurograft.recipes import Recipe
 from neurograft.sampling.batches import PatchBatches
 from neurograft.training import callbacks, run
-from neurograft.training.fit import _Scorer
 from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.validation import Scorer
 
 RecipeMaker = Callable[..., Recipe]
 
@@ -48,7 +48,7 @@ def _cut_in(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, call: int, a
 CUTS: list[tuple[Any, str, int, bool]] = [
     (PatchBatches, "batch", 3, False),  # before the first resume point
     (PatchBatches, "batch", 6, False),  # in a chunk
-    (_Scorer, "__call__", 1, False),  # in a validation
+    (Scorer, "__call__", 1, False),  # in a validation
     (callbacks.BestWeights, "on_validation_end", 1, True),  # after the best weights, before the resume point
     (callbacks.CheckpointFile, "save_checkpoint", 1, False),  # after a chunk, before its resume point
     (callbacks.CheckpointFile, "save_checkpoint", 1, True),
@@ -89,6 +89,17 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
     "l2sp": ("l2sp(0.1)", []),
     "batch norm, decay": ("decay(up1)", ["network.norm=batch"]),
     "last weights": ("freeze(head)", ["validation.hold_out=1", "validation.keep=last"]),
+    "masked images and an adversary": (
+        "scratch",
+        [
+            "task.kind=masked_autoencoding",
+            "task.hidden_cube_voxels=4",
+            "task.adversary.weight=0.1",
+            "task.adversary.from_step=6",
+            "task.adversary.channels=[2, 2, 2, 2]",
+            "validation.hold_out=1",
+        ],
+    ),
     "slices, scales, borders and ages": (
         "scratch",
         [
@@ -158,7 +169,7 @@ def test_cut_off_anywhere_it_ends_as_if_nothing_had_been(
 
     train_model(request("undisturbed"))
     for owner, name, call, after in CUTS:
-        if owner in (_Scorer, callbacks.BestWeights) and recipe.validation.hold_out == "auto":
+        if owner in (Scorer, callbacks.BestWeights) and recipe.validation.hold_out == "auto":
             continue
         with monkeypatch.context() as patch:
             _cut_in(patch, owner, name, call, after)

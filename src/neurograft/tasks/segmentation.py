@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from neurograft.recipes.schema import TaskConfig
+from neurograft.sampling.batches import Batch
 from neurograft.tasks.age import AgeScale, age_loss, scheduled_weight
 from neurograft.tasks.boundary import boundary_loss
 from neurograft.tasks.deep_supervision import supervised_scales
 from neurograft.tasks.losses import binary_cross_entropy_loss, cross_entropy_loss, dice_loss, log_softmax, one_hot
+from neurograft.tasks.protocol import DICE, Figure
 from neurograft.tasks.truth import Truth
 from neurograft.transfer import output_names
 
@@ -23,16 +25,32 @@ class SegmentationTask:
         config: form of the output and the loss.
         labels: names of the labels, in the order of class indices 1, 2, ...
         age_scale: mean and standard deviation of the training ages, where age is learnt.
+        figure: what held-out subjects are scored by; the mean Dice of their segmentations unless given.
 
     Attributes:
         outputs: names of the head's rows.
     """
 
-    def __init__(self, config: TaskConfig, labels: Sequence[str], age_scale: AgeScale | None = None) -> None:
+    def __init__(
+        self,
+        config: TaskConfig,
+        labels: Sequence[str],
+        age_scale: AgeScale | None = None,
+        figure: Figure = DICE,
+    ) -> None:
         self.config = config
         self.age_scale = age_scale
         self.labels = tuple(labels)
         self.outputs = output_names(self.labels, config.output)
+        self.figure = figure
+
+    def network_input(self, batch: Batch) -> Tensor:
+        """The patches as they are."""
+        return batch.image
+
+    def batch_loss(self, outputs: Mapping[str, Tensor], batch: Batch, progress: float = 1.0) -> Tensor:
+        """`loss` of the batch's own targets."""
+        return self.loss(outputs, batch.target, batch.unknown, batch.covariates, progress)
 
     def loss(
         self,
@@ -73,7 +91,7 @@ class SegmentationTask:
         return torch.stack(terms).sum()
 
     def _loss_at_a_scale(self, logits: Tensor, truth: Truth) -> Tensor:
-        """Dice, or Dice and cross-entropy, of logits (N, K, D, H, W)."""
+        """Dice, cross-entropy, or both, of logits (N, K, D, H, W)."""
         config = self.config
         softmax = config.output == "softmax"
         annotated, known = truth.annotated, truth.known_labels()
@@ -89,6 +107,10 @@ class SegmentationTask:
             # With one sigmoid a channel a sum of probabilities has no meaning: background counts where all is known.
             of_background = known.amin(1, keepdim=True) if config.dice_activation == "sigmoid" else annotated
             known = torch.cat([of_background, known], dim=1)
+        if config.loss == "ce" and softmax:
+            return cross_entropy_loss(logs, classes, annotated)
+        if config.loss == "ce":
+            return binary_cross_entropy_loss(logits, classes, known)
         counted = slice(1, None) if softmax and not config.include_background else slice(None)
         loss = dice_loss(
             probabilities[:, counted],
@@ -120,7 +142,7 @@ class SegmentationTask:
 
     def with_age_scale(self, scale: AgeScale | None) -> "SegmentationTask":
         """The same task, with the scale of its ages."""
-        return SegmentationTask(self.config, self.labels, scale)
+        return SegmentationTask(self.config, self.labels, scale, self.figure)
 
     def activate(self, logits: Tensor) -> Tensor:
         """Logits (N, K, ...) to probabilities, as they are decided on."""

@@ -13,7 +13,8 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from safetensors.torch import save
 
 from neurograft.outputs import atomic_file, write_table
-from neurograft.training.module import TRAINING_LOSS, VALIDATION_DICE, FitModule
+from neurograft.tasks import Figure
+from neurograft.training.module import TRAINING_LOSS, FitModule
 
 
 class CheckpointFile(TorchCheckpointIO):
@@ -45,17 +46,18 @@ class ResumePoint(Checkpoint):
 class BestWeights(Callback):
     """Keeps the weights of the best validation; among equals the first."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, figure: Figure) -> None:
         self.path = path
-        self.best = -math.inf
+        self.figure = figure
+        self.best = -math.inf if figure.better == "higher" else math.inf
         self.step = 0
         self.last_seen = 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the weights when the figure is the best so far."""
-        value = trainer.callback_metrics[VALIDATION_DICE].item()
+        value = trainer.callback_metrics[self.figure.column].item()
         self.last_seen = trainer.global_step
-        if value > self.best:
+        if self.figure.is_better(value, self.best):
             self.best, self.step = value, trainer.global_step
             state = {
                 name: t.detach().cpu().contiguous().clone() for name, t in _network_of(pl_module).state_dict().items()
@@ -74,10 +76,10 @@ class BestWeights(Callback):
 
 
 class Patience(EarlyStopping):
-    """Stops when the validation Dice has not got better for a while; a resumed run stays stopped."""
+    """Stops when the validation figure has not got better for a while; a resumed run stays stopped."""
 
-    def __init__(self, validations: int) -> None:
-        super().__init__(VALIDATION_DICE, patience=validations, mode="max")
+    def __init__(self, validations: int, figure: Figure) -> None:
+        super().__init__(figure.column, patience=validations, mode=figure.mode)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop again if the run was cut off after its last step and before its end."""
@@ -86,7 +88,7 @@ class Patience(EarlyStopping):
 
 
 class History(Callback):
-    """A row a chunk in ``metrics.csv``: step, loss, learning rate, validation Dice."""
+    """A row a chunk in ``metrics.csv``: step, loss, learning rate, validation figure."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -100,10 +102,11 @@ class History(Callback):
         loss = torch.stack(module.chunk_losses).mean().item()
         rates = [group["lr"] for group in trainer.optimizers[0].param_groups]
         validated = bool(module.validation_scores)
-        dice = trainer.callback_metrics[VALIDATION_DICE].item() if validated else math.nan
+        column = module.task.figure.column
+        figure = trainer.callback_metrics[column].item() if validated else math.nan
         module.validation_scores = []
         self.rows.append(
-            {"step": trainer.global_step, TRAINING_LOSS: loss, "learning_rate": max(rates), VALIDATION_DICE: dice}
+            {"step": trainer.global_step, TRAINING_LOSS: loss, "learning_rate": max(rates), column: figure}
         )
         write_table(self.path, pd.DataFrame(self.rows))
         for logger in trainer.loggers:

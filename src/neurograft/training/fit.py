@@ -20,18 +20,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from neurograft.hardware import ComputeChoice, choose_compute
-from neurograft.inference.segmenting import decide_classes, window_probabilities
 from neurograft.networks import UnitNetwork
 from neurograft.outputs import write_text
 from neurograft.recipes.budget import parse_budget
 from neurograft.recipes.schema import Recipe
 from neurograft.sampling.batches import Batch, PatchBatches
-from neurograft.tasks import SegmentationTask
+from neurograft.tasks import AutoencodingTask, Task
+from neurograft.training.adversary import Adversary
 from neurograft.training.budget import plan_steps
 from neurograft.training.callbacks import BestWeights, CheckpointFile, History, Patience, ResumePoint
-from neurograft.training.cases import PreparedCase, mean_dice
+from neurograft.training.cases import PreparedCase
 from neurograft.training.module import FitModule, build_optimiser
 from neurograft.training.progress import TrainingProgress
+from neurograft.training.validation import Scorer
 from neurograft.transfer import TransferPlan, optimiser_groups, set_learning
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class FitResult:
     Attributes:
         steps: done.
         seconds: spent training and validating, interruptions not counted.
-        kept: which weights: "last", or "best at step n, validation Dice x".
+        kept: which weights: "last", or such as "best at step n, validation Dice x".
         plan: how it was run.
     """
 
@@ -85,7 +86,7 @@ class FitResult:
 
 def fit(
     network: UnitNetwork,
-    task: SegmentationTask,
+    task: Task,
     transfer: TransferPlan,
     recipe: Recipe,
     batches: PatchBatches,
@@ -101,7 +102,7 @@ def fit(
 
     Args:
         network: with source weights and adapters in place.
-        task: labels and loss.
+        task: what is learnt.
         transfer: what learns.
         recipe: optimiser, budget, validation, inference.
         batches: the training patches.
@@ -116,7 +117,7 @@ def fit(
     batches.device = torch.device(plan.compute.device)
     if plan.compute.channels_last:
         network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-    score = _Scorer(network, task, recipe, validation)
+    score = Scorer(network, task, recipe, validation, batches)
     module = FitModule(
         network,
         task,
@@ -127,14 +128,16 @@ def fit(
         plan.compute.channels_last,
         score,
         has_validation=bool(validation),
+        adversary=_adversary(task, network, batches, plan.total_steps),
     )
-    best = BestWeights(folder / BEST)
+    best = BestWeights(folder / BEST, task.figure)
     clock = _Clock()
-    callbacks: list[Callback] = [clock, History(folder / "metrics.csv"), TrainingProgress(plan.total_steps, title)]
+    shown = TrainingProgress(plan.total_steps, title, task.figure)
+    callbacks: list[Callback] = [clock, History(folder / "metrics.csv"), shown]
     if validation:
         callbacks.append(best)
         if recipe.validation.early_stopping_patience is not None:
-            callbacks.append(Patience(recipe.validation.early_stopping_patience))
+            callbacks.append(Patience(recipe.validation.early_stopping_patience, task.figure))
     resume = folder / RESUME
     callbacks.append(ResumePoint(resume))
     trainer = _trainer(folder, recipe, plan, callbacks, bool(validation))
@@ -155,45 +158,34 @@ def fit(
     return FitResult(trainer.global_step, clock.seconds, kept, plan)
 
 
-def _keep_best(network: UnitNetwork, best: BestWeights, score: "_Scorer", last_step: int) -> str:
+def _keep_best(network: UnitNetwork, best: BestWeights, score: Scorer, last_step: int) -> str:
     """Give the network the best weights, the last ones included, and say which these are."""
     if best.last_seen < last_step:
         # The steps do not divide by the validations: the end has not been looked at yet.
         network.eval()
         figure = score.mean()
-        if figure > best.best:
-            return f"best at step {last_step}, validation Dice {figure:.4f}"
+        if best.figure.is_better(figure, best.best):
+            return f"best at step {last_step}, validation {best.figure.name} {figure:.4f}"
     if not best.step:
         return "last"
     network.load_state_dict(load_file(best.path))
-    return f"best at step {best.step}, validation Dice {best.best:.4f}"
+    return f"best at step {best.step}, validation {best.figure.name} {best.best:.4f}"
 
 
-class _Scorer:
-    """Mean Dice of a validation case, segmented as predict would on the prepared grid."""
-
-    def __init__(
-        self, network: UnitNetwork, task: SegmentationTask, recipe: Recipe, cases: Sequence[PreparedCase]
-    ) -> None:
-        self.network, self.task, self.recipe, self.cases = network, task, recipe, cases
-
-    def __call__(self, index: int) -> float:
-        case = self.cases[index]
-        device = next(self.network.parameters()).device.type
-        # Validation runs in full precision, as predict does, whatever training runs in.
-        with torch.autocast(device, enabled=False):
-            probabilities = window_probabilities(self.network, self.task, case.example.image, self.recipe)
-        classes = decide_classes(
-            probabilities, self.task, self.recipe.inference, self.recipe.postprocessing, case.voxel_volume_mm3
-        )
-        unknown = None if case.example.unknown is None else case.example.unknown.cpu().numpy()
-        return mean_dice(case.example.target.cpu().numpy(), classes, range(1, len(self.task.labels) + 1), unknown)
-
-    def mean(self) -> float:
-        """The mean over cases; those without any label do not count, and 0 stands where none has one."""
-        with torch.no_grad():
-            figures = torch.tensor([self(index) for index in range(len(self.cases))], dtype=torch.float64)
-        return float(figures.nanmean().nan_to_num(0.0))
+def _adversary(task: Task, network: UnitNetwork, batches: PatchBatches, total_steps: int) -> Adversary | None:
+    """The discriminator that the recipe asks for."""
+    config, sampling = task.config.adversary, batches.sampling
+    if config.weight == 0 or not isinstance(task, AutoencodingTask):
+        return None
+    return Adversary(
+        config,
+        task.truth,
+        network.in_channels,
+        sampling.patch_size,
+        sampling.batch_size,
+        total_steps,
+        batches.seed,
+    )
 
 
 class _Clock(Callback):
@@ -275,7 +267,7 @@ def _trainer(folder: Path, recipe: Recipe, plan: FitPlan, callbacks: list[Callba
 def _planned(
     file: Path,
     network: UnitNetwork,
-    task: SegmentationTask,
+    task: Task,
     transfer: TransferPlan,
     recipe: Recipe,
     batches: PatchBatches,
@@ -294,10 +286,12 @@ def _planned(
     overhead = 0.0
     if budget.unit == "seconds" and validation:
         start = time.perf_counter()
-        _Scorer(network.eval(), task, recipe, validation)(0)
+        Scorer(network.eval(), task, recipe, validation, batches)(0)
         overhead = (time.perf_counter() - start) * len(validation) * VALIDATIONS
     total = plan_steps(budget, batches.steps_per_epoch, trial, overhead)
     every = recipe.validation.every
+    if every == "epoch":
+        every = batches.steps_per_epoch
     between = math.ceil(total / VALIDATIONS) if every == "auto" else min(every, total)
     parts = math.ceil(between / LARGEST_CHUNK)
     plan = FitPlan(total, math.ceil(between / parts), parts, compute)
@@ -310,7 +304,7 @@ class _Trial:
     """Measures the seconds of a real training step, batch included, on a copy of the network."""
 
     network: UnitNetwork
-    task: SegmentationTask
+    task: Task
     transfer: TransferPlan
     recipe: Recipe
     batches: PatchBatches
@@ -323,13 +317,23 @@ class _Trial:
         groups = optimiser_groups(copy, self.transfer, self.recipe.optimiser.learning_rate)
         optimiser = build_optimiser(groups, self.recipe.optimiser)
         set_learning(copy, self.transfer, progress=1.0)
+        on_from = self.task.config.adversary.from_step
+        adversary = _adversary(self.task, copy, self.batches, on_from + 1)
+        if adversary is not None:
+            adversary.to(self.compute.device)
         times = []
         for step in range(5):
             start = time.perf_counter()
             batch = self.batches.batch(step)
             with torch.autocast(self.compute.device, torch.bfloat16, enabled=self.compute.precision == "bf16"):
-                outputs = copy.outputs(batch.image)
-            self.task.loss(outputs, batch.target, batch.unknown, batch.covariates).backward()
+                outputs = copy.outputs(self.task.network_input(batch))
+            loss = self.task.batch_loss(outputs, batch)
+            if adversary is not None:
+                # As if it were on from the first step: rather too few steps than too many.
+                loss = adversary.network_loss(loss, outputs["main"], batch, on_from)
+            loss.backward()
+            if adversary is not None:
+                adversary.learn(outputs["main"], batch, on_from)
             optimiser.step()
             optimiser.zero_grad()
             if self.compute.device == "cuda":

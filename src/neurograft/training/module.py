@@ -10,33 +10,34 @@ from torch import Tensor
 from neurograft.networks import UnitNetwork, unit_of
 from neurograft.recipes.schema import OptimiserConfig
 from neurograft.sampling.batches import Batch
-from neurograft.tasks import SegmentationTask
+from neurograft.tasks import Task
+from neurograft.training.adversary import Adversary
 from neurograft.training.schedule import Plateau, rate_factor
 from neurograft.transfer import TransferPlan, optimiser_groups, set_learning, source_pull
 
-VALIDATION_DICE = "validation/dice"
 TRAINING_LOSS = "training/loss"
 
 
 class FitModule(LightningModule):
-    """Fits a network to a segmentation task under a transfer plan.
+    """Fits a network to a task under a transfer plan.
 
     Args:
         network: with source weights and adapters in place.
-        task: its loss.
+        task: what the network sees, its loss, and the figure of held-out cases.
         plan: what learns, when and how fast.
         optimiser: the recipe's section.
         total_steps: of the whole training.
         anchor: source weights for the L2-SP penalty; used when the plan asks for it.
         channels_last: memory format of the batches.
-        score: mean Dice of one validation case, by its index, or NaN.
+        score: figure of one validation case, by its index, or NaN.
         has_validation: whether there are such cases; else a plateau is one of the training loss.
+        adversary: who judges what an autoencoding task gives back, or None.
     """
 
     def __init__(
         self,
         network: UnitNetwork,
-        task: SegmentationTask,
+        task: Task,
         plan: TransferPlan,
         optimiser: OptimiserConfig,
         total_steps: int,
@@ -44,6 +45,7 @@ class FitModule(LightningModule):
         channels_last: bool,
         score: Callable[[int], float],
         has_validation: bool,
+        adversary: Adversary | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -55,9 +57,11 @@ class FitModule(LightningModule):
         self.channels_last = channels_last
         self.score = score
         self.has_validation = has_validation
+        self.adversary = adversary
+        self.judged: tuple[Tensor, Batch, int] | None = None
         self.plateau: Plateau | None = None
         if optimiser.schedule == "plateau":
-            better: Literal["higher", "lower"] = "higher" if has_validation else "lower"
+            better: Literal["higher", "lower"] = task.figure.better if has_validation else "lower"
             self.plateau = Plateau(optimiser.plateau_factor, optimiser.plateau_patience, better)
         self.chunk_losses: list[Tensor] = []
         self.validation_scores: list[float] = []
@@ -68,16 +72,25 @@ class FitModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a batch."""
-        image = batch.image
+        image = self.task.network_input(batch)
         if self.channels_last:
             image = image.to(memory_format=torch.channels_last_3d)
         progress = self.global_step / self.total_steps
         outputs = self.network.outputs(image)
-        loss = self.task.loss(outputs, batch.target, batch.unknown, batch.covariates, progress)
+        loss = self.task.batch_loss(outputs, batch, progress)
+        if self.adversary is not None:
+            self.judged = (outputs["main"].detach(), batch, self.global_step)
+            loss = self.adversary.network_loss(loss, outputs["main"], batch, self.global_step)
         if self.plan.l2sp_weight is not None:
             loss = loss + source_pull(self.network, self.anchor, self.plan.l2sp_weight)
         self.chunk_losses.append(loss.detach())
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Let the adversary learn from what the network has just made."""
+        if self.adversary is not None and self.judged is not None:
+            self.adversary.learn(*self.judged)
+            self.judged = None
 
     def on_train_epoch_start(self) -> None:
         """Begin a new chunk."""
@@ -87,7 +100,7 @@ class FitModule(LightningModule):
         """Give the chunk's mean loss to the loggers, and the figure to watch to the plateau."""
         self.log(TRAINING_LOSS, torch.stack(self.chunk_losses).mean().cpu())
         if self.plateau is not None and self._validated_now():
-            watched = VALIDATION_DICE if self.has_validation else TRAINING_LOSS
+            watched = self.task.figure.column if self.has_validation else TRAINING_LOSS
             if self.plateau.see(self.trainer.callback_metrics[watched].item()):
                 # The schedule takes the new scale from its next step on; the rate of that step is set here.
                 for group in self.trainer.optimizers[0].param_groups:
@@ -98,14 +111,18 @@ class FitModule(LightningModule):
         return (self.current_epoch + 1) % every == 0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the plateau's memory."""
+        """Keep the memory of the plateau and of the adversary."""
         if self.plateau is not None:
             checkpoint["plateau"] = self.plateau.state_dict()
+        if self.adversary is not None:
+            checkpoint["adversary"] = self.adversary.training_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Give the plateau its memory back."""
+        """Give both their memory back."""
         if self.plateau is not None:
             self.plateau.load_state_dict(checkpoint["plateau"])
+        if self.adversary is not None:
+            self.adversary.load_training_state(checkpoint["adversary"])
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Leave batches alone: patches are made where they are used."""
@@ -116,13 +133,14 @@ class FitModule(LightningModule):
         self.validation_scores = []
 
     def validation_step(self, batch: Sequence[int], batch_idx: int) -> None:
-        """Score whole validation cases as predict would segment them."""
+        """Score validation cases."""
         self.validation_scores += [self.score(int(index)) for index in batch]
 
     def on_validation_epoch_end(self) -> None:
-        """The mean over cases; cases without any reference label do not count."""
-        scores = torch.tensor(self.validation_scores, dtype=torch.float64)
-        self.log(VALIDATION_DICE, scores.nanmean().nan_to_num(0.0).float())
+        """The mean over cases; those that say nothing do not count."""
+        figure = self.task.figure
+        mean = torch.tensor(self.validation_scores, dtype=torch.float64).nanmean()
+        self.log(figure.column, mean.nan_to_num(figure.without_cases).float())
 
     def configure_optimizers(self) -> Any:
         """One parameter group a learning part; the schedule steps with every batch."""

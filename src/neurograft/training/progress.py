@@ -1,4 +1,4 @@
-"""A bar in a terminal, plain lines elsewhere: step, loss, validation Dice, time left."""
+"""A bar in a terminal, plain lines elsewhere: step, loss, validation figure, time left."""
 
 import math
 import sys
@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-from neurograft.training.module import VALIDATION_DICE, FitModule
+from neurograft.tasks import Figure
+from neurograft.training.module import FitModule
 
 LINES = 10
 """Lines printed over a training where there is no terminal."""
@@ -23,15 +24,17 @@ class TrainingProgress(Callback):
     Args:
         total_steps: of the whole training.
         title: what is being trained.
+        figure: what held-out cases are scored by.
     """
 
-    def __init__(self, total_steps: int, title: str) -> None:
+    def __init__(self, total_steps: int, title: str, figure: Figure) -> None:
         self.total_steps = total_steps
         self.title = title
+        self.figure = figure
         self.console = Console(file=sys.stderr)
         self.bar: Progress | None = None
         self.loss = math.nan
-        self.dice = math.nan
+        self.validation = math.nan
         self.started = 0.0
         self.first_step = 0
         self.lines = 0
@@ -64,7 +67,7 @@ class TrainingProgress(Callback):
         """Take the chunk's figures; without a terminal, print a line now and then."""
         if isinstance(pl_module, FitModule) and pl_module.chunk_losses:
             self.loss = torch.stack(pl_module.chunk_losses).mean().item()
-        self.dice = float(trainer.callback_metrics.get(VALIDATION_DICE, math.nan))
+        self.validation = float(trainer.callback_metrics.get(self.figure.column, math.nan))
         done = trainer.global_step
         if self.bar is None and done * LINES // self.total_steps > self.lines:
             self.lines = done * LINES // self.total_steps
@@ -92,6 +95,6 @@ class TrainingProgress(Callback):
         parts = []
         if not math.isnan(self.loss):
             parts.append(f"loss {self.loss:.4f}")
-        if not math.isnan(self.dice):
-            parts.append(f"validation Dice {self.dice:.3f}")
+        if not math.isnan(self.validation):
+            parts.append(f"validation {self.figure.name} {self.validation:.3f}")
         return ", ".join(parts)

@@ -2,17 +2,35 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from neurograft.recipes.schema.base import Section
+from neurograft.recipes.schema.adversary import AdversaryConfig
+from neurograft.recipes.schema.base import Section, Share
+
+TaskKind = Literal["segmentation", "autoencoding", "masked_autoencoding", "classification"]
 
 
 class TaskConfig(Section):
     """What is learnt: the form of the output and the loss."""
 
+    kind: TaskKind = "segmentation"
+    """``segmentation``: a label for each voxel. The others are there to pre-train: ``autoencoding`` gives a patch
+    back, ``masked_autoencoding`` what was hidden of it (both from images alone, labelled or not), and
+    ``classification`` says which labels a patch shows."""
+    reconstruction_error: Literal["absolute", "squared"] = "absolute"
+    """Of both kinds of autoencoding: mean absolute (L1) or mean squared difference of normalised intensities."""
+    hidden_share: Share = Field(0.6, gt=0, lt=1)
+    """Part of a patch that ``masked_autoencoding`` hides."""
+    hidden_cube_voxels: PositiveInt = 8
+    """It is hidden in cubes with this side."""
+    shown_from_voxels: PositiveInt = 1
+    """For ``classification``: a patch shows a label from so many of its voxels on."""
+    adversary: AdversaryConfig = AdversaryConfig()
+    """For both kinds of autoencoding."""
     output: Literal["softmax", "sigmoid"] = "softmax"
     """``softmax``: one channel a label and one for background; ``sigmoid``: one a label."""
-    loss: Literal["dice", "dice_ce"] = "dice_ce"
+    loss: Literal["dice", "dice_ce", "ce"] = "dice_ce"
+    """Soft Dice, Dice and cross-entropy, or cross-entropy alone."""
     dice_reduction: Literal["batch", "sample"] = "batch"
     dice_smoothing: float = Field(1e-5, gt=0)
     include_background: bool = False
@@ -55,3 +73,29 @@ class TaskConfig(Section):
         if not any(self.deep_supervision_weights):
             raise ValueError("task.deep_supervision_weights are all 0, so nothing would be learnt")
         return self
+
+    @model_validator(mode="after")
+    def _terms_are_of_the_kind(self) -> "TaskConfig":
+        of_segmentation = {
+            "deep_supervision_weights": len(self.deep_supervision_weights) > 1,
+            "boundary_weight": self.boundary_weight > 0,
+            "age_weight": self.age_weight > 0,
+        }
+        misplaced = [key for key, is_set in of_segmentation.items() if is_set]
+        if self.kind != "segmentation" and misplaced:
+            raise ValueError(f"task.{misplaced[0]} is for task.kind: segmentation, not {self.kind}; leave it out")
+        if self.adversary.weight > 0 and not self.reconstructs:
+            raise ValueError(
+                "task.adversary judges reconstructions; set task.kind: autoencoding or masked_autoencoding"
+            )
+        return self
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the outputs are images."""
+        return self.kind in ("autoencoding", "masked_autoencoding")
+
+    @property
+    def learns_from_labels(self) -> bool:
+        """Whether label maps are needed."""
+        return not self.reconstructs
