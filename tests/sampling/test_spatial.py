@@ -14,6 +14,7 @@ from neurograft.sampling.augmentation.spatial import (
     draw_spatial,
     elastic_displacement,
     flipped_array_axes,
+    kept_in_plane,
     sampling_matrix,
 )
 
@@ -127,3 +128,64 @@ def test_flips_and_translations_come_as_often_as_asked():
     assert abs(moved - 480) < 5 * (480 * 0.76) ** 0.5
     flips = np.array([draw.flips for draw in draws]).sum(axis=0)
     assert all(abs(count - 200) < 5 * (200 * 0.9) ** 0.5 for count in flips)
+
+
+def test_shear_moves_content_along_an_axis_by_what_lies_along_the_next():
+    spacing = (1.0, 0.5, 2.0)
+    angle = math.radians(30)
+    for axis in range(3):
+        draw = SpatialDraw(shear_radians=tuple(angle * (axis == other) for other in range(3)))
+        matrix = sampling_matrix(draw, spacing)
+        following = (axis + 1) % 3
+        expected = torch.eye(3, dtype=torch.float64)
+        # A voxel one mm further along the next axis shows what lay tan(30 degrees) mm back along this one.
+        expected[axis, following] = -math.tan(angle) * spacing[following] / spacing[axis]
+        assert torch.allclose(matrix, expected)
+        assert not draw.keeps_the_voxel_grid
+
+
+def test_shear_comes_before_the_rotation():
+    draw = SpatialDraw(shear_radians=(0.3, 0.1, -0.2), rotation_radians=(0.1, 0.2, 0.3))
+    turned, sheared = SpatialDraw(rotation_radians=(0.1, 0.2, 0.3)), SpatialDraw(shear_radians=(0.3, 0.1, -0.2))
+    spacing = (1.0, 1.0, 1.0)
+    # Content is sheared, then turned; what a voxel shows is found in the reverse order.
+    assert torch.allclose(
+        sampling_matrix(draw, spacing), sampling_matrix(sheared, spacing) @ sampling_matrix(turned, spacing)
+    )
+
+
+def test_shears_stay_in_their_ranges_and_leave_recipes_without_them_as_they_were():
+    asked = AugmentationConfig(shear_degrees=(5, 0, 20), shear_probability=0.5)
+    draws = draw_spatial(asked, (8, 8, 8), 2000, torch.Generator().manual_seed(0))
+    sheared = [draw.shear_radians for draw in draws if any(draw.shear_radians)]
+    assert abs(len(sheared) - 1000) < 5 * 500**0.5
+    assert np.degrees(np.abs(sheared).max(axis=0)) == pytest.approx((5, 0, 20), abs=0.2)
+    plain, unasked = (
+        draw_spatial(
+            AugmentationConfig(shear_probability=chance, elastic_probability=1),
+            (8, 8, 8),
+            3,
+            torch.Generator().manual_seed(1),
+        )
+        for chance in (1.0, 0.3)
+    )
+    for one, other in zip(plain, unasked, strict=True):
+        assert one.shear_radians == other.shear_radians == (0, 0, 0)
+        assert torch.equal(one.control_points, other.control_points)
+
+
+@pytest.mark.parametrize(("axis", "kept"), [(0, (0, 0.2, 0)), (1, (0, 0, 0.3)), (2, (0.1, 0, 0))])
+def test_slices_are_sheared_within_themselves_only(axis, kept):
+    """Axis 1 against 2 in sagittal slices, 2 against 0 in coronal ones, 0 against 1 in axial ones."""
+    draw = kept_in_plane(SpatialDraw(shear_radians=(0.1, 0.2, 0.3)), axis)
+    assert draw.shear_radians == kept
+    matrix = sampling_matrix(draw, (1.0, 1.0, 1.0))
+    others = [other for other in range(3) if other != axis]
+    assert not matrix[axis, others].any()
+    assert not matrix[others, axis].any()
+
+
+@pytest.mark.parametrize("degrees", [(45, 0, 0), (0, -1, 0)])
+def test_a_shear_that_cannot_be_undone_is_refused(degrees):
+    with pytest.raises(ValueError, match="below 45"):
+        AugmentationConfig(shear_degrees=degrees)

@@ -116,7 +116,7 @@ class ResidualBlock(nn.Module):
 
 
 class UpStage(nn.Module):
-    """Double the resolution, join the skip, convolve twice.
+    """Double the resolution, join the skip where there is one, convolve twice.
 
     Args:
         in_channels: of the coarse features.
@@ -126,6 +126,7 @@ class UpStage(nn.Module):
         activation: of the double convolution.
         order: of the double convolution.
         bias: whether the convolution that goes with the upsampling has one.
+        skip: whether there is a skip to join.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class UpStage(nn.Module):
         activation: ActivationName,
         order: Literal["conv-act-norm", "conv-norm-act"],
         bias: bool = True,
+        skip: bool = True,
     ) -> None:
         super().__init__()
         self.up: nn.Module
@@ -146,17 +148,18 @@ class UpStage(nn.Module):
             self.up = nn.Sequential(
                 nn.Conv3d(in_channels, out_channels, 1, bias=bias), nn.Upsample(scale_factor=2, mode="trilinear")
             )
-        self.block = DoubleConvolution(2 * out_channels, out_channels, norm, activation, order)
+        self.joins_skip = skip
+        self.block = DoubleConvolution((2 if skip else 1) * out_channels, out_channels, norm, activation, order)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Map (N, C_in, D, H, W) and the skip (N, C_out, 2D, 2H, 2W) to the skip's shape."""
-        return self.block(torch.cat([skip, self.up(x)], dim=1))
+        return self.block(torch.cat([skip, self.up(x)], dim=1) if self.joins_skip else self.up(x))
 
 
 def initialise_convolutions(network: nn.Module) -> None:
-    """Draw the weights of all 3D convolutions by Kaiming's normal rule for a leaky slope of 0.01; biases are 0."""
+    """Draw the weights of all convolutions by Kaiming's normal rule for a leaky slope of 0.01; biases are 0."""
     for module in network.modules():
-        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Conv3d | nn.ConvTranspose3d):
             nn.init.kaiming_normal_(module.weight, a=0.01)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from neurograft.recipes.schema.base import Range, Section, Share, Triple
 
@@ -16,6 +16,10 @@ class AugmentationConfig(Section):
     scale: Range = (0.85, 1.2)
     """Zoom factor, one draw per axis."""
     scale_probability: Share = Field(0.3, ge=0, le=1)
+    shear_degrees: Triple = (0.0, 0.0, 0.0)
+    """Largest shear of each array axis against the next (the first comes after the last), drawn uniformly in
+    plus or minus this; below 45."""
+    shear_probability: Share = Field(1.0, ge=0, le=1)
     translation_voxels: Triple = (0.0, 0.0, 0.0)
     translation_probability: Share = Field(1.0, ge=0, le=1)
     flip_axes: tuple[Literal["left-right", "anterior-posterior", "inferior-superior"], ...] = ()
@@ -37,3 +41,10 @@ class AugmentationConfig(Section):
     intensity_shift_probability: Share = Field(0.3, ge=0, le=1)
     gamma: Range = (0.7, 1.5)
     gamma_probability: Share = Field(0.3, ge=0, le=1)
+
+    @field_validator("shear_degrees")
+    @classmethod
+    def _shear_can_be_undone(cls, degrees: Triple) -> Triple:
+        if any(not 0 <= angle < 45 for angle in degrees):
+            raise ValueError("each of augmentation.shear_degrees must lie from 0 to below 45")
+        return degrees

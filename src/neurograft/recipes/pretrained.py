@@ -1,0 +1,26 @@
+"""From the recipe of a pre-trained model to that of a segmentation which starts from it."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any
+
+SEGMENTATION_NETWORKS = {"encoder3d": "unet3d"}
+"""Networks that end before any voxel gets a label, and those that go on with the same encoder."""
+
+
+def as_segmentation(tree: dict[str, Any], overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Replace what served the pre-training alone: the task, and a network without a decoder or without skips.
+
+    Args:
+        tree: the source's recipe as plain data; that of a segmentation stays as it is.
+        overrides: strings ``section.key=value``; one that sets ``task.kind`` asks for another pre-training, for which
+            everything stays as it is.
+    """
+    tree = deepcopy(tree)
+    asks_for_a_task = any(text.partition("=")[0].strip() == "task.kind" for text in overrides)
+    if tree["task"]["kind"] == "segmentation" or asks_for_a_task:
+        return tree
+    network = tree["network"]
+    tree["task"] = {}
+    tree["network"] = {**network, "name": SEGMENTATION_NETWORKS.get(network["name"], network["name"]), "skips": "all"}
+    return tree
