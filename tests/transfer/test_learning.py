@@ -33,6 +33,8 @@ STRATEGIES = [
     "deep",
     "reset_head",
     "encoder_only",
+    "frozen_conv",
+    "frozen_conv(code)",
     "first_layers(2)",
     "discriminative(0.7)",
     "gradual(0.5)",

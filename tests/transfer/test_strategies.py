@@ -36,6 +36,8 @@ def scales(strategy: str) -> list[float]:
         ("none",          [0,    0,    0,    0,    0,    0,    0,    0]),
         ("reset_head",    [1,    1,    1,    1,    1,    1,    1,    1]),
         ("encoder_only",  [1,    1,    1,    1,    1,    1,    1,    1]),
+        ("frozen_conv",   [0,    0,    0,    1,    1,    1,    1,    1]),
+        ("frozen_conv(code)", [0, 0,   0,    1,    1,    1,    1,    1]),
         ("l2sp",          [1,    1,    1,    1,    1,    1,    1,    1]),
         ("gradual",       [1,    1,    1,    1,    1,    1,    1,    1]),
         ("lora",          [0,    0,    0,    0,    0,    0,    0,    1]),
@@ -118,6 +120,8 @@ def test_first_layers_frees_all_norms_at_the_full_rate() -> None:
     [
         ("reset_head", ["head"]),
         ("encoder_only", ["up1", "up2", "up3", "head"]),
+        ("frozen_conv", ["head"]),
+        ("frozen_conv(code)", []),
         ("full", []),
         ("freeze(up1)", []),
         ("scratch", []),
@@ -167,7 +171,7 @@ def test_what_else_a_plan_says(strategy, copies, rank, weight, trains) -> None:
 
 def test_every_strategy_is_tested_here() -> None:
     tested = {"scratch", "none", "full", "freeze", "decay", "shallow", "medium", "deep", "reset_head", "encoder_only"}
-    assert set(STRATEGIES) == tested | {"first_layers", "discriminative", "gradual", "lora", "l2sp"}
+    assert set(STRATEGIES) == tested | {"frozen_conv", "first_layers", "discriminative", "gradual", "lora", "l2sp"}
 
 
 @pytest.mark.parametrize(

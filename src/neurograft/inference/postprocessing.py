@@ -20,7 +20,12 @@ VOLUME_TOLERANCE = 1e-6
 """Relative rounding allowed when a volume is compared with its threshold: ten voxels of 0.1 mm3 are 1 mm3."""
 
 
-def filter_components(classes: NDArray[Any], config: PostprocessingConfig, voxel_volume_mm3: float) -> NDArray[Any]:
+def filter_components(
+    classes: NDArray[Any],
+    config: PostprocessingConfig,
+    voxel_volume_mm3: float,
+    near_prior: NDArray[np.bool_] | None = None,
+) -> NDArray[Any]:
     """Keep, of every class, the components that are large enough and among the largest.
 
     Of components of equal size the one met first in array order is kept.
@@ -29,6 +34,7 @@ def filter_components(classes: NDArray[Any], config: PostprocessingConfig, voxel
         classes: integer class indices, shape (D, H, W); 0 is background, negative values are left alone.
         config: neighbourhood (6 faces, 18 edges, 26 corners) and thresholds; a component must pass all of them.
         voxel_volume_mm3: volume of one voxel of `classes`.
+        near_prior: where given, components are ranked by their voxels in it, and one without any is dropped.
 
     Returns:
         A new array of the same shape and type, with the voxels of dropped components set to 0.
@@ -47,7 +53,11 @@ def filter_components(classes: NDArray[Any], config: PostprocessingConfig, voxel
     class_of[components.ravel()] = inside.ravel()
     keep = voxels >= fewest
     if config.keep_largest is not None:
-        keep &= _rank_within_class(class_of, voxels) < config.keep_largest
+        size = voxels
+        if near_prior is not None:
+            size = np.bincount(components[near_prior[box]], minlength=len(voxels))
+            keep &= size > 0
+        keep &= _rank_within_class(class_of, size) < config.keep_largest
     keep[0] = True
     result[box][~keep[components]] = 0
     for lost in sorted(set(class_of[1:].tolist()) - set(class_of[keep].tolist())):

@@ -80,7 +80,7 @@ def region_summary(
     return {
         "asked": config.region,
         "oracle": any(region.is_oracle for region in regions),
-        "size": None if config.region == "whole" else list(config.region_size),
+        "size": None if config.region in ("whole", "prior") else list(config.region_size),
         "locator": locator,
         "cases": {name: words.count(name) for name in dict.fromkeys(words)},
     }
@@ -106,6 +106,8 @@ def region_facts(folder: Path) -> dict[str, str]:
         return {"Region": ORACLE_WORDS}
     if asked == "whole":
         return {}
+    if asked == "prior":
+        return {"Region": "near the labels of each case's prior"}
     told = ", ".join(f"{count} x {name}" for name, count in counts.items())
     return {"Region": f"{asked} by a coarse pass ({told})"}
 

@@ -25,7 +25,7 @@ from neurograft.imaging.volume import Volume
 from neurograft.inference.postprocessing import least_voxels
 from neurograft.recipes.schema import InferenceConfig, PostprocessingConfig
 
-RegionKind = Literal["whole", "oracle", "predicted"]
+RegionKind = Literal["whole", "oracle", "predicted", "prior"]
 
 GROWTH_LIMIT = 2
 """How many times ``region_size`` a predicted region may measure along an axis before it is thought mistaken."""
@@ -54,9 +54,11 @@ class Region:
 
     @property
     def words(self) -> str:
-        """What tables say: ``whole``, ``oracle``, ``predicted`` or ``whole (locator unsure)``."""
+        """What tables say: ``whole``, ``oracle``, ``predicted``, ``prior`` or ``whole (locator unsure)``."""
         if self.fallback:
             return f"whole ({self.fallback})"
+        if self.kind == "prior":
+            return self.kind
         return self.kind if self.box is not None else "whole"
 
 

@@ -30,7 +30,7 @@ class LowRankUpdate(nn.Module):
 
 
 def attach_adapters(network: UnitNetwork, plan: TransferPlan, seed: int) -> None:
-    """Put adapters of ``plan.lora_rank`` on the convolutions of all frozen units, in place."""
+    """Put adapters of ``plan.lora_rank`` on the convolutions and dense layers of all frozen units, in place."""
     if plan.lora_rank is None:
         return
     generator = torch.Generator().manual_seed(seed)
@@ -38,7 +38,7 @@ def attach_adapters(network: UnitNetwork, plan: TransferPlan, seed: int) -> None
         if plan.rules[unit.name].learning_rate_scale > 0:
             continue
         for module in network.unit_module(unit.name).modules():
-            if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
+            if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d | nn.Linear):
                 update = LowRankUpdate(module.weight.shape, plan.lora_rank, generator)
                 parametrize.register_parametrization(module, "weight", update)
 

@@ -24,7 +24,9 @@ class ParameterPart:
 
 
 def parameter_parts(network: UnitNetwork, plan: TransferPlan) -> list[ParameterPart]:
-    """Split the parameters by unit and, inside a unit, into weights, norms and adapters.
+    """Split the parameters by unit and, inside a unit, into weights, norms, activations and adapters.
+
+    Activations stand apart only where they learn and the weights do not.
 
     Frozen parts are included with scale 0, so that the parts always cover the network.
     """
@@ -34,17 +36,21 @@ def parameter_parts(network: UnitNetwork, plan: TransferPlan) -> list[ParameterP
         weights: list[nn.Parameter] = []
         norms: list[nn.Parameter] = []
         adapters: list[nn.Parameter] = []
+        activations: list[nn.Parameter] = []
         for module in network.unit_module(unit.name).modules():
             mine = tuple(module.parameters(recurse=False))
             if isinstance(module, NORM_TYPES):
                 norms += mine
             elif isinstance(module, LowRankUpdate):
                 adapters += mine
+            elif isinstance(module, nn.PReLU) and rule.activation_scale != rule.learning_rate_scale:
+                activations += mine
             else:
                 weights += mine
         for suffix, scale, parameters in (
             ("", rule.learning_rate_scale, weights),
             (".norm", rule.norm_scale, norms),
+            (".activation", rule.activation_scale, activations),
             (".lora", 1.0, adapters),
         ):
             if parameters:

@@ -9,6 +9,7 @@ from torch import Tensor
 from neurograft.errors import InputError
 from neurograft.networks import UnitNetwork, unit_of
 from neurograft.transfer.learning import frozen_tensor_names
+from neurograft.transfer.priors import copy_beside_prior
 from neurograft.transfer.rules import TransferPlan
 
 Action = Literal["copied", "adapted", "transplanted", "reset", "skipped"]
@@ -53,10 +54,17 @@ class LoadingReport:
 
 @dataclass(frozen=True)
 class NetworkSide:
-    """What names the ends of a network: its input channels and its output rows, in order."""
+    """What names the ends of a network: its input channels and its output rows, in order.
+
+    Attributes:
+        channels: of the image.
+        outputs: rows of the head.
+        prior: frames of the prior, whose channels come after the image's.
+    """
 
     channels: Sequence[str]
     outputs: Sequence[str]
+    prior: Sequence[str] = ()
 
 
 def output_names(labels: Sequence[str], output: Literal["softmax", "sigmoid"]) -> tuple[str, ...]:
@@ -83,7 +91,8 @@ def load_source(
     A tensor of the same name and shape is copied. The first convolution is adapted to the input
     channels: by name where both sides name the same ones, by position where they are as many,
     else the mean over the source's, repeated, and scaled so that the same signal in every channel
-    gives the same response. Rows of a head move by label name; rows without a counterpart keep
+    gives the same response. What reads a prior moves by the names of the prior's frames, and starts at
+    0 for those that are new. Rows of a head move by label name; rows without a counterpart keep
     their random start. From a softmax to a sigmoid a label's row moves less the background's, so
     that a threshold of one half decides as the softmax did.
 
@@ -118,6 +127,8 @@ def load_source(
             action, why = "reset", "not in the source"
         elif is_head:
             action, why = _copy_head(tensor, source, target_side, source_side, start)
+        elif (target_side.prior or source_side.prior) and name in (target.prior_weights or target.stem_weights):
+            action, why = _copy_with_prior(name, target, tensor, source, target_side, source_side)
         elif name in target.stem_weights:
             action, why = _copy_stem(tensor, source, target_side, source_side)
         else:
@@ -160,8 +171,14 @@ def _copy_same(tensor: Tensor, source: Tensor) -> tuple[Action, str]:
 def _copy_stem(tensor: Tensor, source: Tensor, target: NetworkSide, origin: NetworkSide) -> tuple[Action, str]:
     if source.shape[:1] + source.shape[2:] != tensor.shape[:1] + tensor.shape[2:]:
         return "reset", "shapes differ beyond the number of channels"
+    # A network of slices has its neighbours as so many channels for each channel of the image.
+    slices = tensor.shape[1] // len(target.channels)
+    if source.shape[1] != slices * len(origin.channels):
+        return "reset", f"made for other neighbouring slices than the target's {slices} in all"
     if list(target.channels) == list(origin.channels):
         return _copy_same(tensor, source)
+    tensor = tensor.unflatten(1, (len(target.channels), slices))
+    source = source.unflatten(1, (len(origin.channels), slices))
     if set(target.channels) == set(origin.channels):
         order = [list(origin.channels).index(channel) for channel in target.channels]
         tensor.copy_(source[:, order])
@@ -173,6 +190,23 @@ def _copy_stem(tensor: Tensor, source: Tensor, target: NetworkSide, origin: Netw
     tensor.copy_(source.mean(dim=1, keepdim=True).expand_as(tensor) * scale)
     how = "averaged" if len(target.channels) == 1 else "averaged and repeated"
     return "adapted", f"{len(origin.channels)} channels {how} to {len(target.channels)}"
+
+
+def _copy_with_prior(
+    name: str, network: UnitNetwork, tensor: Tensor, source: Tensor, target: NetworkSide, origin: NetworkSide
+) -> tuple[Action, str]:
+    if name in network.prior_weights:
+        return copy_beside_prior(tensor, source, target.prior, origin.prior, (1, 1), _copy_same)
+    sides = ((tensor, target), (source, origin))
+    each = [weight.shape[1] // (len(side.channels) + len(side.prior)) for weight, side in sides]
+    return copy_beside_prior(
+        tensor,
+        source,
+        target.prior,
+        origin.prior,
+        (each[0], each[1]),
+        lambda to, start: _copy_stem(to, start, target, origin),
+    )
 
 
 def _copy_head(

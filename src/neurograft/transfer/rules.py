@@ -14,6 +14,8 @@ class UnitRule:
         reset: start from random weights although the source has some.
         norm: whether its norm layers learn, statistics included. In a unit of scale 0 whose
             norm is ``train``, the norms learn at the full rate.
+        activation: whether the learnt slopes of its activations do as its weights, or learn at the full
+            rate in a unit of scale 0 as well.
         release: share of the budget that passes before the unit begins to learn.
     """
 
@@ -21,6 +23,7 @@ class UnitRule:
     reset: bool = False
     norm: Literal["train", "frozen"] = "train"
     release: float = 0.0
+    activation: Literal["as weights", "train"] = "as weights"
 
     @property
     def norm_scale(self) -> float:
@@ -30,9 +33,14 @@ class UnitRule:
         return self.learning_rate_scale or 1.0
 
     @property
+    def activation_scale(self) -> float:
+        """The learning-rate scale of the unit's learnt activations."""
+        return self.learning_rate_scale or float(self.activation == "train")
+
+    @property
     def learns(self) -> bool:
         """Whether anything in the unit can change."""
-        return self.learning_rate_scale > 0 or self.norm == "train"
+        return self.learning_rate_scale > 0 or self.norm == "train" or self.activation == "train"
 
 
 FROZEN = UnitRule(learning_rate_scale=0.0, norm="frozen")

@@ -88,6 +88,25 @@ def encoder_only(units: Units) -> TransferPlan:
     return TransferPlan("encoder_only", {u.name: FREE if u.role in kept else UnitRule(reset=True) for u in units})
 
 
+def frozen_conv(units: Units, variant: str = "paper") -> TransferPlan:
+    """Freeze the encoder's convolutions, tune what follows, start the output layer anew (P5).
+
+    In the tri-planar network the encoder is all of the convolutions, and the dense layers follow; elsewhere
+    the decoder is tuned with the bottleneck. With ``code`` nothing starts anew and the norms and PReLUs of the
+    encoder learn as well, as in P5's public code, which freezes layers by their name.
+    """
+    if variant not in ("paper", "code"):
+        raise InputError(f"frozen_conv's variant must be paper or code, got {variant!r}", "Give frozen_conv(code)")
+    code = variant == "code"
+    encoder = UnitRule(learning_rate_scale=0.0, norm="train", activation="train") if code else FROZEN
+    rules = {}
+    for unit in units:
+        rules[unit.name] = encoder if unit.role == "encoder" else FREE
+        if unit.role in OUTPUTS and not code:
+            rules[unit.name] = UnitRule(reset=True)
+    return TransferPlan("frozen_conv", rules)
+
+
 def first_layers(units: Units, count: int = 2) -> TransferPlan:
     """Free the first `count` units and all norms, freeze the rest: for a new scanner.
 
@@ -160,6 +179,7 @@ STRATEGIES: dict[str, Callable[..., TransferPlan]] = {
     "deep": deep,
     "reset_head": reset_head,
     "encoder_only": encoder_only,
+    "frozen_conv": frozen_conv,
     "first_layers": first_layers,
     "discriminative": discriminative,
     "gradual": gradual,

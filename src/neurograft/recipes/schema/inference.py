@@ -17,14 +17,15 @@ class InferenceConfig(Section):
     batch_size: int = Field(1, ge=1)
     threshold: Share = Field(0.5, gt=0, lt=1)
     """For sigmoid outputs; softmax outputs are decided by argmax."""
-    region: Literal["whole", "oracle", "predicted"] = "whole"
+    region: Literal["whole", "oracle", "predicted", "prior"] = "whole"
     """Where to look. ``predicted``: a coarse pass finds the structures, a fine pass segments a box
     around them, and the whole image is taken where the coarse pass is unsure. ``oracle``: a box
-    around the true structure (P1), which needs a reference label and flags every result."""
+    around the true structure (P1), which needs a reference label and flags every result. ``prior``: near
+    the voxels in which the prior gives any label a chance (P5); everything else is background."""
     region_size: Size = (128, 128, 128)
     """Of the box; never smaller than a window, and grown where it would cut what the coarse pass found."""
     region_margin: int = Field(8, ge=0)
-    """Voxels kept around what the coarse pass found."""
+    """Voxels kept around what the coarse pass found, or around the prior's labels."""
     region_threshold: Share = Field(0.5, gt=0, lt=1)
     """Probability of a label from which on the coarse pass has found it."""
     region_component_share: Share = Field(0.1, ge=0, le=1)

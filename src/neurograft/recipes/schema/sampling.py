@@ -1,5 +1,7 @@
 """Recipe section ``sampling``: which patches a training step sees."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from neurograft.recipes.schema.base import Section, Share, Size
@@ -8,6 +10,9 @@ from neurograft.recipes.schema.base import Section, Share, Size
 class SamplingConfig(Section):
     """Which patches a training step sees."""
 
+    kind: Literal["patches", "voxels"] = "patches"
+    """``patches`` are drawn anew for every step; ``voxels``, for networks that answer for one, are all of the
+    structures' and as many from around them, each once an epoch (P5)."""
     patch_size: Size = (64, 64, 64)
     batch_size: int = Field(2, ge=1)
     target_probability: Share = Field(0.5, ge=0, le=1)
@@ -18,3 +23,5 @@ class SamplingConfig(Section):
     without any annotated voxel teaches nothing."""
     patches_per_subject: float = Field(1.0, gt=0)
     """Patches per training subject that make one epoch."""
+    shell_voxels: int = Field(5, ge=0)
+    """For ``voxels``: negatives lie at most so many steps from a structure; 0 takes them from everywhere."""
