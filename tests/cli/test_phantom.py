@@ -34,6 +34,17 @@ def test_ageing_writes_both_channels(tmp_path):
     assert 20 <= float(cohort.cases[0].covariates["age"]) <= 85
 
 
+def test_susceptibility_writes_the_protocol_that_was_asked_for(tmp_path):
+    out = tmp_path / "chi"
+    result = run("susceptibility", "--out", out, "--subjects", 1, "--protocol", "source", "--label", "rater1")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(out / "cohort.tsv")
+    cohort = open_cohort(out / "cohort.tsv")
+    assert list(cohort.labels.names) == ["RN", "SN-STN"]
+    assert cohort.cases[0].label.parent.name == "rater1"
+    assert {path.name for path in out.iterdir() if path.is_dir()} == {"images", "truth", "rater1", "rater2"}
+
+
 def test_what_exists_is_replaced_only_when_asked(tmp_path):
     arguments = ("ageing", "--out", tmp_path / "age", "--subjects", 1, "--spacing", 4)
     assert run(*arguments).exit_code == 0
@@ -45,6 +56,7 @@ def test_what_exists_is_replaced_only_when_asked(tmp_path):
     ("arguments", "words"),
     [
         (("midbrain", "--label", "me"), "rater1"),
+        (("susceptibility", "--protocol", "7T"), "source, target"),
         (("ageing", "--channels", "PD"), "T1w"),
         (("ageing", "--channels", ""), "T1w"),
     ],

@@ -67,6 +67,24 @@ def test_only_the_chosen_structure_is_labelled(table, tmp_path):
     assert seen == [(1, 1)]
 
 
+def test_the_sides_of_lc_can_be_labelled_apart(table, tmp_path):
+    apart = make_midbrain_cohort(tmp_path / "apart", 1, seed=9, spacing_mm=1.2, lc_sides=True, label="rater1")
+    row, plain = rows_of(apart)[0], rows_of(table)[0]
+    assert (apart.parent / row["image"]).read_bytes() == (table.parent / plain["image"]).read_bytes()
+    names = {int(line["index"]): line["name"] for line in rows_of(apart.parent / "labels.tsv")}
+    assert names == {1: "SNpc", 2: "left LC", 3: "right LC"}
+    truth = nibabel.load(apart.parent / "truth" / row["label"].split("/")[-1])
+    labels = np.asarray(truth.dataobj)
+    merged = np.asarray(nibabel.load(table.parent / plain["label"]).dataobj)
+    assert np.array_equal(np.where(labels == 3, 2, labels), merged)
+    for value, sign in ((2, -1), (3, 1)):
+        x_mm = nibabel.affines.apply_affine(truth.affine, np.argwhere(labels == value))[:, 0]
+        assert len(x_mm) > 5
+        assert (x_mm * sign > 0).all()
+    drawn = np.asarray(nibabel.load(apart.parent / row["label"]).dataobj)
+    assert set(np.unique(drawn)) == {0, 1, 2, 3}
+
+
 def test_the_table_opens_as_a_cohort(table):
     cohort = open_cohort(table)
     assert list(cohort.labels.names) == ["SNpc", "LC"]

@@ -10,11 +10,17 @@ from neurograft.cli.options import JsonOption, OverwriteOption
 
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Directory for the results.")] = Path("demo-output"),
-    dataset: Annotated[str, typer.Option(help="phantom; on real scans msd-hippocampus or label-budget.")] = "phantom",
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="phantom, neuromelanin (P1's protocol) or ages; on real scans msd-hippocampus or label-budget."
+        ),
+    ] = "phantom",
     data_root: Annotated[
         Path | None,
         typer.Option(
-            help="Folder that holds msd-hippocampus; without it the scans are downloaded.", show_default=False
+            help="Folder that holds msd-hippocampus (downloaded without it), and for ages miccai2012-train.",
+            show_default=False,
         ),
     ] = None,
     overwrite: OverwriteOption = False,
@@ -28,20 +34,18 @@ def demo(
 
     from neurograft.cli.display import show_json, show_table
     from neurograft.demos import run_demo
-    from neurograft.demos.run import summary_rows
 
     def progress(done: int, total: int, name: str) -> None:
         if name:
             typer.echo(f"[{done + 1}/{total}] {name}", err=True)
 
     command = " ".join(["neurograft", *sys.argv[1:]])
-    reports = run_demo(dataset, out, data_root, overwrite, command, progress)
+    outcomes = run_demo(dataset, out, data_root, overwrite, command, progress)
     if json:
-        show_json({name: {"page": str(out / f"{name}.html"), "answer": r.answer} for name, r in reports.items()})
+        show_json({name: {"page": str(out / f"{name}.html"), "answer": r.answer} for name, r in outcomes.items()})
         return
-    for name, report in reports.items():
-        columns, rows = summary_rows(report.summary)
-        show_table(report.title, columns, rows)
-        for sentence in report.answer:
+    for name, outcome in outcomes.items():
+        show_table(outcome.title, outcome.columns, outcome.rows)
+        for sentence in outcome.answer:
             typer.echo(f"- {sentence}")
         typer.echo(f"Open {out / f'{name}.html'}")

@@ -4,12 +4,23 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from neurograft.cli.options import OutOption, OverwriteOption
+from neurograft.cli.options import (
+    BidsOption,
+    CohortOption,
+    OutOption,
+    OverridesArgument,
+    OverwriteOption,
+    Selection,
+    SubjectsOption,
+    WhereOption,
+)
 
 if TYPE_CHECKING:
     from neurograft.phantoms.ageing import Channel
     from neurograft.phantoms.anatomy import FieldOfView
     from neurograft.phantoms.midbrain import Drawer
+    from neurograft.phantoms.susceptibility_subject import FieldOfView as MapFieldOfView
+    from neurograft.phantoms.susceptibility_subject import Protocol
 
 app = typer.Typer(help="Make a cohort with known truth.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -32,6 +43,9 @@ def midbrain(
     field_of_view: Annotated[
         str, typer.Option(help="midbrain, or wide (160 x 160 x 128 voxels at 0.75 mm).")
     ] = "midbrain",
+    lc_sides: Annotated[
+        bool, typer.Option("--lc-sides", help="Label the LC of each side apart: left LC and right LC.")
+    ] = False,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Neuromelanin-sensitive scans of the midbrain, with substantia nigra and locus coeruleus."""
@@ -51,6 +65,7 @@ def midbrain(
             raters=raters,
             label=cast("Drawer", label),
             field_of_view=cast("FieldOfView", field_of_view),
+            lc_sides=lc_sides,
         )
     typer.echo(table)
 
@@ -82,6 +97,66 @@ def ageing(
             overwrite=overwrite,
             progress=progress,
         )
+    typer.echo(table)
+
+
+@app.command("susceptibility")
+def susceptibility(
+    out: OutOption,
+    subjects: PeopleOption = 20,
+    seed: CohortSeedOption = 0,
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="source (0.63 x 0.63 x 2 mm; RN and SN-STN) or target (0.83 x 0.83 x 0.80 mm; RN, SN and STN)."
+        ),
+    ] = "target",
+    label: Annotated[str, typer.Option(help="Label maps of the cohort: truth, rater1 or rater2.")] = "truth",
+    raters: Annotated[bool, typer.Option("--raters", help="Write two raters' drawings beside the truth.")] = False,
+    field_of_view: Annotated[str, typer.Option(help="midbrain, or wide (96 x 96 x 88 mm).")] = "midbrain",
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Susceptibility maps of the midbrain, with red nucleus, substantia nigra and subthalamic nucleus."""
+    from neurograft.cli.display import progress_bar
+    from neurograft.phantoms import make_susceptibility_cohort
+
+    with progress_bar("Making people") as progress:
+        table = make_susceptibility_cohort(
+            out,
+            subjects,
+            seed,
+            protocol=cast("Protocol", protocol),
+            label=cast("Drawer", label),
+            raters=raters,
+            field_of_view=cast("MapFieldOfView", field_of_view),
+            overwrite=overwrite,
+            progress=progress,
+        )
+    typer.echo(table)
+
+
+@app.command("synthetic")
+def synthetic(
+    out: OutOption,
+    cohort: CohortOption,
+    recipe: Annotated[str, typer.Option(help="A shipped recipe's name or a YAML file.")] = "synthetic-brain",
+    images: Annotated[int, typer.Option("--images", min=1, help="Images of each label map.")] = 1,
+    subjects: SubjectsOption = None,
+    where: WhereOption = None,
+    bids: BidsOption = None,
+    seed: CohortSeedOption = 0,
+    overwrite: OverwriteOption = False,
+    overrides: OverridesArgument = None,
+) -> None:
+    """Images made from a cohort's label maps, of the looks that a recipe's section synthesis draws."""
+    from neurograft.cli.display import progress_bar
+    from neurograft.recipes import load_recipe
+    from neurograft.training.synthetic_cohort import write_synthetic_cohort
+
+    chosen = load_recipe(recipe, overrides or ())
+    people = Selection(subjects, where, bids).open(cohort)
+    with progress_bar("Making images") as progress:
+        table = write_synthetic_cohort(people, chosen, out, images, seed, overwrite, progress)
     typer.echo(table)
 
 

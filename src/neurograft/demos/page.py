@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from neurograft.demos.experiment import Experiment
+from neurograft.demos.experiment import Experiment, Findings
 from neurograft.hardware import describe_machine, peak_memory_mib
 from neurograft.imaging.files import read_image, read_label_map
 from neurograft.imaging.orientation import reorient
 from neurograft.inference.files import mask_path
 from neurograft.outputs import write_table, write_text
 from neurograft.reports import ComparisonReport, SliceExample, summary_markdown, write_comparison_page
+from neurograft.reports.markdown import table_markdown
 from neurograft.studies.comparison import ComparisonResult
 from neurograft.studies.comparison_summary import (
     against_source,
@@ -33,11 +34,13 @@ def write_experiment(experiment: Experiment, result: ComparisonResult, folder: P
     """
     summary = summarise_comparison(result)
     biomarkers = experiment.measure(result) if experiment.measure is not None else None
+    findings = experiment.find(result) if experiment.find is not None else Findings(())
     seeds = ", ".join(map(str, experiment.comparison.seeds))
     report = ComparisonReport(
         title=experiment.title,
         question=experiment.question,
         answer=(
+            *findings.answer,
             *((experiment.answer(result) if experiment.answer else verdicts(summary)) or figures(summary)),
             *against_source(summary),
             *short_of_everyone(summary),
@@ -62,8 +65,9 @@ def write_experiment(experiment: Experiment, result: ComparisonResult, folder: P
         },
         notes=(*experiment.notes, f"Empty masks and missing predictions: {result.policy}."),
         biomarkers=biomarkers,
+        further_tables=findings.shown,
     )
-    tables = {"summary": summary, "scores": report.scores, "runs": result.runs}
+    tables = {"summary": summary, "scores": report.scores, "runs": result.runs, **findings.tables}
     if biomarkers is not None:
         tables["biomarkers"] = biomarkers
     for name, table in tables.items():
@@ -77,7 +81,8 @@ def _markdown(report: ComparisonReport) -> str:
     facts = "\n".join(f"- {key}: {value}" for key, value in report.provenance.items())
     notes = "\n".join(f"- {note}" for note in report.notes)
     answer = "\n".join(f"- {sentence}" for sentence in report.answer)
-    return f"{summary_markdown(report.summary)}\n{answer}\n\n{notes}\n\n{facts}\n"
+    further = "".join(f"{caption}\n\n{table_markdown(table)}\n" for caption, table in report.further_tables.items())
+    return f"{summary_markdown(report.summary)}\n{further}{answer}\n\n{notes}\n\n{facts}\n"
 
 
 def _curves(experiment: Experiment, result: ComparisonResult) -> Mapping[str, pd.DataFrame]:

@@ -1,11 +1,14 @@
 """Run a demonstration: make or find the scans, compare strategies, write pages and tables."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 import neurograft
+from neurograft.demos.ages import age_experiments, learn_ages
+from neurograft.demos.ages_page import age_summary, age_table, write_ages
 from neurograft.demos.experiment import Experiment
 from neurograft.demos.hippocampus import (
     domain_experiment,
@@ -15,27 +18,38 @@ from neurograft.demos.hippocampus import (
 )
 from neurograft.demos.label_budget import budget_experiment
 from neurograft.demos.midbrain import midbrain_experiment
+from neurograft.demos.neuromelanin import neuromelanin_experiments
 from neurograft.demos.page import write_experiment
 from neurograft.errors import InputError
 from neurograft.outputs import check_free, staged_directory, write_json
-from neurograft.reports import ComparisonReport
 from neurograft.studies.comparison import run_comparison
 
-DATASETS = ("phantom", "msd-hippocampus", "label-budget")
+DATASETS = ("phantom", "msd-hippocampus", "label-budget", "neuromelanin", "ages")
 
 Progress = Callable[[int, int, str], None]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a terminal shows of an experiment: its title, its answer in sentences, and a table."""
+
+    title: str
+    answer: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
 def run_demo(
     dataset: str, out: Path, data_root: Path | None, overwrite: bool, command: str, progress: Progress | None = None
-) -> Mapping[str, ComparisonReport]:
+) -> Mapping[str, Outcome]:
     """Run a demonstration from scans to pages.
 
     Args:
         dataset: one of `DATASETS`.
         out: directory for everything; each experiment writes ``<name>.html``,
             ``<name>-summary.tsv``, ``<name>-scores.tsv``, ``<name>-runs.tsv`` and ``<name>.md``.
-        data_root: folder that holds ``msd-hippocampus``; without it the scans are downloaded.
+        data_root: folder that holds ``msd-hippocampus``, which is downloaded without it, and for ages
+            ``miccai2012-train``, which is left out without it.
         overwrite: replace an earlier demonstration.
         command: what the user typed, for the page.
         progress: called with models done, models in all, and the next one's name.
@@ -50,19 +64,36 @@ def run_demo(
         raise InputError(f"unknown data set {dataset!r}", f"Data sets: {', '.join(DATASETS)}")
     check_free(out, overwrite)
     identity = {"demo": dataset, "neurograft": neurograft.__version__}
-    reports = {}
+    outcomes: dict[str, Outcome] = {}
     with staged_directory(out, identity, overwrite) as folder:
-        for experiment in _experiments(dataset, folder, data_root):
-            result = run_comparison(experiment.comparison, folder / "models" / experiment.name, progress)
-            report = write_experiment(experiment, result, folder, command)
-            reports[experiment.name] = report
-        write_json(folder / "answers.json", {name: list(report.answer) for name, report in reports.items()})
-    return reports
+        if dataset == "ages":
+            outcomes |= _ages(folder, data_root, command, progress)
+        else:
+            for experiment in _experiments(dataset, folder, data_root):
+                result = run_comparison(experiment.comparison, folder / "models" / experiment.name, progress)
+                report = write_experiment(experiment, result, folder, command)
+                columns, rows = summary_rows(report.summary)
+                outcomes[experiment.name] = Outcome(report.title, report.answer, columns, tuple(rows))
+        write_json(folder / "answers.json", {name: list(found.answer) for name, found in outcomes.items()})
+    return outcomes
+
+
+def _ages(folder: Path, data_root: Path | None, command: str, progress: Progress | None) -> dict[str, Outcome]:
+    outcomes = {}
+    for experiment in age_experiments(folder / "phantoms", data_root):
+        ages = learn_ages(experiment, folder / "models" / experiment.name, progress)
+        answer = write_ages(experiment, ages, folder, command)
+        table = age_table(age_summary(ages))
+        rows = tuple(tuple(cell.text for cell in row) for row in table.rows)
+        outcomes[experiment.name] = Outcome(experiment.title, tuple(answer), table.headings, rows)
+    return outcomes
 
 
 def _experiments(dataset: str, folder: Path, data_root: Path | None) -> list[Experiment]:
     if dataset == "phantom":
         return [midbrain_experiment(folder / "phantoms")]
+    if dataset == "neuromelanin":
+        return neuromelanin_experiments(folder / "phantoms")
     cohort = open_hippocampus(data_root)
     if dataset == "label-budget":
         return [budget_experiment(cohort)]

@@ -140,17 +140,18 @@ def grow_deformation(
     return grow_field(field, extent_mm, amplitude_mm / np.sqrt(3.0), generator, limit)
 
 
-def jacobian(mapping_mm: FloatArray, spacing_mm: float) -> FloatArray:
+def jacobian(mapping_mm: FloatArray, spacing_mm: float | tuple[float, float, float]) -> FloatArray:
     """Return the Jacobian matrix of a mapping at every voxel.
 
     Args:
         mapping_mm: shape (3, D, H, W), the position to which each voxel is mapped.
-        spacing_mm: isotropic voxel size.
+        spacing_mm: voxel size, the same on each axis or one for each.
 
     Returns:
         Shape (D, H, W, 3, 3); the last axis is that of the derivative.
     """
-    rows = [np.stack(np.gradient(component, spacing_mm), axis=-1) for component in mapping_mm]
+    steps = (spacing_mm,) if isinstance(spacing_mm, float | int) else spacing_mm
+    rows = [np.stack(np.gradient(component, *steps), axis=-1) for component in mapping_mm]
     return np.stack(rows, axis=-2)
 
 

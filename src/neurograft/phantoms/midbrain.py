@@ -15,6 +15,7 @@ from neurograft.errors import InputError
 from neurograft.imaging.files import write_image, write_label_map
 from neurograft.imaging.grid import Grid
 from neurograft.imaging.labels import LabelTable
+from neurograft.imaging.midline import right_half
 from neurograft.outputs import staged_directory, write_text
 from neurograft.phantoms.anatomy import FIELDS_OF_VIEW, STRUCTURES, FieldOfView
 from neurograft.phantoms.groups import age_of, group_of
@@ -25,6 +26,9 @@ __all__ = ["MidbrainSubject", "make_midbrain_cohort", "midbrain_subject"]
 
 Drawer = Literal["truth", "rater1", "rater2"]
 """Whose label maps a cohort has: the truth itself, or a drawing."""
+
+LC_SIDES: Mapping[str, int] = {"left LC": STRUCTURES["LC"], "right LC": 3}
+"""Names and values of the locus coeruleus where its sides are labelled apart."""
 
 _SCANNER_SPACE = 1
 """NIfTI code of scanner coordinates: each person is in a space of their own, not in the template's."""
@@ -55,6 +59,7 @@ def make_midbrain_cohort(
     raters: bool = False,
     label: Drawer = "truth",
     field_of_view: FieldOfView = "midbrain",
+    lc_sides: bool = False,
 ) -> Path:
     """Write a cohort of midbrain phantoms as a table, images, label maps and reference regions.
 
@@ -79,6 +84,7 @@ def make_midbrain_cohort(
             drawing in `rater1-again`, and the truth in `truth`, all under the case's name.
         label: whose label maps the table names, to train on; a rater's needs no `raters`.
         field_of_view: `midbrain`, or `wide` for windows of 128 voxels.
+        lc_sides: label the locus coeruleus of each side apart, "left LC" (value 2) and "right LC" (value 3).
 
     Returns:
         The path of the cohort's table, `cohort.tsv` in `out`.
@@ -91,6 +97,9 @@ def make_midbrain_cohort(
     _check_choice("field of view", field_of_view, tuple(FIELDS_OF_VIEW))
     raters = raters or label != "truth"
     labelled = {name: value for name, value in STRUCTURES.items() if name in structures}
+    if lc_sides and "LC" in labelled:
+        del labelled["LC"]
+        labelled |= LC_SIDES
     fingerprint = {"midbrain_phantom": 1, "subjects": subjects, "seed": seed, "structures": list(labelled)}
     choices = {"age_groups": age_groups, "raters": raters, "label": label, "field_of_view": field_of_view}
     with staged_directory(out, {**fingerprint, "spacing_mm": spacing_mm, **choices}, overwrite) as folder:
@@ -144,7 +153,10 @@ def _write_subject(
     for part in ("images", "references", *drawings):
         (folder / part).mkdir(exist_ok=True)
     write_image(folder / image, subject.image, grid)
+    right = LC_SIDES["right LC"]
     for part, labels in drawings.items():
+        if right in labelled.values():
+            labels = np.where((labels == STRUCTURES["LC"]) & right_half(grid), right, labels).astype(labels.dtype)
         write_label_map(folder / part / label, np.where(np.isin(labels, list(labelled.values())), labels, 0), grid)
     write_label_map(folder / reference, subject.reference.astype("uint8"), grid)
     truth = (f"{subject.contrast_ratio[structure]:.6f}" for structure in ("SNpc", "LC"))

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from neurograft.reports.summary_table import TextTable
 
 SUMMARY_COLUMNS = (
     "strategy", "training_subjects", "label", "mean_dice", "sd_dice", "n_subjects", "n_cases", "n_missing", "n_empty",
@@ -76,6 +79,7 @@ class ComparisonReport:
         method: what was done, step by step.
         provenance: command, seeds, versions, hardware, date, data.
         notes: policies and warnings; always shown.
+        further_tables: of other measures, by caption; shown below the summary.
         biomarkers: a row per strategy, seed and case; columns ``BIOMARKER_COLUMNS``; the predicted
             contrast ratio is NaN where the predicted mask is empty. ``None`` when nothing was measured.
 
@@ -94,6 +98,7 @@ class ComparisonReport:
     provenance: Mapping[str, str]
     biomarkers: pd.DataFrame | None = None
     notes: tuple[str, ...] = field(default=())
+    further_tables: "Mapping[str, TextTable]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         require_columns(self.summary, SUMMARY_COLUMNS, "summary")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from neurograft.reports.summary_table import Cell, summary_table
+from neurograft.reports.summary_table import Cell, TextTable, summary_table
 
 
 def summary_markdown(summary: pd.DataFrame) -> str:
@@ -19,7 +19,15 @@ def summary_markdown(summary: pd.DataFrame) -> str:
     Raises:
         ValueError: a column lacks.
     """
-    table = summary_table(summary)
+    return table_markdown(summary_table(summary))
+
+
+def table_markdown(table: TextTable) -> str:
+    """Write a table as Markdown, with what holds for every row below it.
+
+    Returns:
+        Markdown that ends in a newline; cells that stand out are bold.
+    """
     rule = ["---:" if numeric else "---" for numeric in table.numeric]
     lines = [_line(table.headings), _line(rule)]
     lines += [_line([_entry(cell) for cell in row]) for row in table.rows]
