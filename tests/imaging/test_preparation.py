@@ -239,3 +239,16 @@ def test_the_size_of_a_crop_belongs_to_the_crop_about_the_middle() -> None:
     for wrong in ({"crop": "centre"}, {"crop_size": (4, 4, 4)}, {"crop": "nonzero", "crop_size": (4, 4, 4)}):
         with pytest.raises(ValueError, match="crop_size"):
             PreparationConfig(**wrong)
+
+
+def test_a_crop_to_the_middle_may_keep_all_of_an_axis() -> None:
+    grid = _grid((10, 6, 5), AXES[1], 0, (1.0, 1.0, 1.0))
+    image = np.arange(1, 301, dtype=np.float32).reshape(grid.shape)
+    config = PreparationConfig(crop="centre", crop_size=(4, None, 3), normalisation="none")
+    prepared = prepare_image([Volume(image, grid)], config)
+    np.testing.assert_array_equal(prepared.data[0], image[::-1, ::-1][3:7, :, 1:4])
+    labels = np.full(grid.shape, 3, np.int32)
+    assert cut_off_voxels(Volume(labels, grid), TABLE, prepared) == 300 - 4 * 6 * 3
+    back = restore_classes(np.ones((4, 6, 3), np.int16), prepared)
+    assert back.shape == grid.shape
+    assert back.sum() == 4 * 6 * 3

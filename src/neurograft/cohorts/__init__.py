@@ -13,6 +13,7 @@ from neurograft.cohorts.fingerprints import (
     fingerprint_image,
     subject_hash,
 )
+from neurograft.cohorts.label_maps import read_label_maps
 from neurograft.cohorts.leakage import Overlap, SharedSubject, require_disjoint, shared_with
 from neurograft.cohorts.opening import open_cohort
 from neurograft.cohorts.scans import open_scans
@@ -43,6 +44,7 @@ __all__ = [
     "open_scans",
     "read_bids",
     "read_decathlon",
+    "read_label_maps",
     "read_table",
     "repeated_subsets",
     "require_disjoint",

@@ -8,10 +8,11 @@ import numpy as np
 
 from neurograft.cohorts.cohort import Case
 from neurograft.cohorts.cohort_report import CaseRow, Problem, Severity
-from neurograft.cohorts.fingerprints import ImageFingerprint, fingerprint_image
+from neurograft.cohorts.fingerprints import ImageFingerprint, fingerprint_image, fingerprint_label_map
 from neurograft.cohorts.open_labels import require_known_extent
 from neurograft.errors import InputError
 from neurograft.imaging.files import read_image, read_label_map
+from neurograft.imaging.frames import read_frames
 from neurograft.imaging.labels import LabelTable
 from neurograft.imaging.volume import Volume
 
@@ -66,16 +67,26 @@ def check_case(case: Case, labels: LabelTable) -> CaseFindings:
             note("error", case.label, error.problem, error.mend)
         else:
             label_was_read = True
+            if not case.images:
+                grid = label_map.grid
+                fingerprint = fingerprint_label_map(label_map)
+                row = replace(row, shape=grid.shape, spacing_mm=grid.spacing_mm, orientation=grid.orientation)
             row = _measure_labels(row, label_map, labels)
             _check_labels(row, label_map, case, labels, note)
             _check_grid(label_map, first, case.label, "the label map", note)
-    for what, other in (("mask", case.mask), ("prior", case.prior), ("reference region", case.reference_region)):
+    for what, other in (("mask", case.mask), ("reference region", case.reference_region)):
         if other is None:
             continue
         try:
             _check_grid(read_image(other), first, other, f"the {what}", note)
         except InputError as error:
             note("error", other, error.problem, error.mend)
+    if case.prior is not None:
+        try:
+            frames, grid = read_frames(case.prior)
+            _check_grid(Volume(frames[0], grid), first, case.prior, "the prior", note)
+        except InputError as error:
+            note("error", case.prior, error.problem, error.mend)
     return CaseFindings(row, tuple(problems), fingerprint, label_was_read)
 
 

@@ -45,6 +45,7 @@ def check_cohort(
     problems += _label_problems(cohort, findings, required_labels)
     problems += _duplicates(findings)
     problems += _repeated_subjects(cohort)
+    problems += _missing_images(cohort)
     problems.sort(key=lambda problem: _ORDER[problem.severity])
     return CohortReport(cohort.name, tuple(found.row for found in findings), tuple(problems))
 
@@ -114,6 +115,17 @@ def _duplicates(findings: Sequence[CaseFindings]) -> Iterator[Problem]:
                 f"{how} case {one.id}, of another subject ({one.subject})",
                 "Remove one of them, or give both one subject: otherwise a split may put one person on both sides",
             )
+
+
+def _missing_images(cohort: Cohort) -> Iterator[Problem]:
+    if not cohort.channels and cohort.labelled().cases:
+        yield Problem(
+            "note",
+            None,
+            cohort.source,
+            "these are label maps without images",
+            "Train on images that are made from them: synthesis.enabled=true, or the recipe synthetic-brain",
+        )
 
 
 def _repeated_subjects(cohort: Cohort) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from neurograft.errors import InputError
+from neurograft.imaging.intensity_classes import IntensityClasses
 from neurograft.imaging.labels import LabelTable
 
 LabelState = Literal["dense", "slices", "none"]
@@ -22,7 +23,7 @@ class Case:
         id: unique in its cohort and usable as a file name.
         subject: the person; the unit of every split.
         session: the visit, where the source names one.
-        images: a file per channel, in the order of the cohort's channels.
+        images: a file per channel, in the order of the cohort's channels; empty where there is only a label map.
         label: the label map, if there is one.
         mask: where to look, e.g. a brain mask.
         prior: a prior probability map or atlas for the case.
@@ -68,17 +69,19 @@ class Cohort:
         name: what reports call it; subject identifiers are compared within one name only.
         source: the file or folder it was read from.
         kind: what that source is.
-        channels: image channels that every case has, in order.
+        channels: image channels that every case has, in order; none where there are only label maps.
         labels: the label table.
         cases: the cases, in the order of the source.
+        intensity_classes: which values of the label maps look alike, where the source says so.
     """
 
     name: str
     source: Path
-    kind: Literal["table", "bids", "decathlon", "files"]
+    kind: Literal["table", "bids", "decathlon", "files", "label-maps"]
     channels: tuple[str, ...]
     labels: LabelTable
     cases: tuple[Case, ...]
+    intensity_classes: IntensityClasses | None = None
 
     def __len__(self) -> int:
         return len(self.cases)

@@ -20,7 +20,7 @@ from scipy.ndimage import uniform_filter
 
 from neurograft.cohorts.cohort import Case, Cohort
 from neurograft.errors import InputError
-from neurograft.imaging.files import read_image, voxel_hash
+from neurograft.imaging.files import read_image, read_label_map, voxel_hash
 from neurograft.imaging.orientation import reorient
 from neurograft.imaging.volume import Volume
 
@@ -101,10 +101,15 @@ def fingerprint_image(volume: Volume) -> ImageFingerprint:
     return ImageFingerprint(voxel_hash(volume), signature(data))
 
 
+def fingerprint_label_map(volume: Volume) -> ImageFingerprint:
+    """Hash of a label map; what all label maps have in common is too much for a signature to tell people apart."""
+    return ImageFingerprint(voxel_hash(volume), np.zeros(SIGNATURE_SIDE**3, np.int8))
+
+
 def fingerprint_cohort(
     cohort: Cohort, workers: int = 2, progress: Callable[[int, int], None] | None = None
 ) -> CohortFingerprint:
-    """Read the first channel of every case and take its fingerprint.
+    """Read the first channel of every case, or its label map where it has no image, and take its fingerprint.
 
     Args:
         cohort: the cohort.
@@ -116,6 +121,8 @@ def fingerprint_cohort(
     """
 
     def of_case(case: Case) -> ImageFingerprint:
+        if not case.images and case.label is not None:
+            return fingerprint_label_map(read_label_map(case.label))
         return fingerprint_image(read_image(first_image(case)))
 
     subjects: dict[str, tuple[ImageFingerprint, ...]] = {}
@@ -129,7 +136,9 @@ def fingerprint_cohort(
 
 
 def first_image(case: Case) -> Path:
-    """The path of a case's first channel."""
+    """The path of a case's first channel, or of its label map where there is no image."""
+    if not case.images and case.label is not None:
+        return case.label
     return next(iter(case.images.values()))
 
 

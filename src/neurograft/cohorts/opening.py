@@ -6,12 +6,14 @@ from pathlib import Path
 from neurograft.cohorts.bids import read_bids
 from neurograft.cohorts.cohort import Cohort
 from neurograft.cohorts.decathlon import read_decathlon
+from neurograft.cohorts.label_maps import holds_label_maps, read_label_maps
 from neurograft.cohorts.table import read_table
 from neurograft.errors import InputError
 
 _WHAT_A_COHORT_IS = (
     "A cohort is a table (.tsv or .csv, or a folder with cohort.tsv or cohort.csv), a BIDS dataset "
-    "(a folder with dataset_description.json) or a Decathlon folder (with dataset.json)"
+    "(a folder with dataset_description.json), a Decathlon folder (with dataset.json) or a folder of label maps "
+    "(with labels.tsv)"
 )
 
 
@@ -22,7 +24,7 @@ def open_cohort(
     label_table: Path | str | None = None,
     bids_filters: Mapping[str, str] | None = None,
 ) -> Cohort:
-    """Open a table, a BIDS dataset or a Decathlon folder, by what is found there.
+    """Open a table, a BIDS dataset, a Decathlon folder or a folder of label maps, by what is found there.
 
     Args:
         path: the file or folder.
@@ -50,6 +52,9 @@ def open_cohort(
         return read_decathlon(folder, name)
     if (folder / "dataset_description.json").is_file():
         return read_bids(folder, bids_filters, name)
+    if folder.is_dir() and holds_label_maps(folder):
+        _refuse_filters(bids_filters, path)
+        return read_label_maps(folder, name)
     raise InputError(f"{'an empty folder' if _is_empty(path) else 'not a cohort'}", _WHAT_A_COHORT_IS, path)
 
 

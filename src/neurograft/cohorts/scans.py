@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from neurograft.cohorts.cohort import Case, Cohort
+from neurograft.cohorts.label_maps import holds_label_maps
 from neurograft.cohorts.opening import open_cohort
 from neurograft.errors import InputError
 from neurograft.imaging.files import is_image_file, stem
@@ -28,7 +29,7 @@ def open_scans(path: Path | str, channels: Sequence[str], bids_filters: Mapping[
         raise InputError("no such file or folder", "Check --input", path)
     if path.is_file() and is_image_file(path):
         files = [path]
-    elif path.is_dir() and not any((path / name).is_file() for name in COHORT_FILES):
+    elif path.is_dir() and not any((path / name).is_file() for name in COHORT_FILES) and not holds_label_maps(path):
         files = sorted(file for file in path.iterdir() if file.is_file() and is_image_file(file))
         if not files:
             raise InputError("no scans in this folder (.nii, .nii.gz, .mgz)", "Check --input", path)

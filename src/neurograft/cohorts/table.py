@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from neurograft.cohorts.cohort import Case, Cohort
+from neurograft.cohorts.label_maps import read_generation_table
 from neurograft.cohorts.label_names import gather_labels
 from neurograft.cohorts.label_states import parse_label_state
 from neurograft.errors import InputError
@@ -29,7 +30,8 @@ def read_table(path: Path | str, name: str | None = None, label_table: Path | st
     Columns: ``subject`` and ``image`` (or ``image_<channel>``, one a channel); optional
     ``session``, ``label``, ``mask``, ``prior``, ``reference_region`` and ``label_state``
     (``dense``, ``slices``, ``none``, or ``name=state;name=state``). Every other column is a
-    covariate. Paths are relative to the table's folder.
+    covariate. Paths are relative to the table's folder. A table without any image column, but with
+    ``label``, is a cohort of label maps, from which images can be made.
 
     Args:
         path: a file with tabs (``.tsv``) or commas (``.csv``) between the cells, and one header row.
@@ -45,8 +47,13 @@ def read_table(path: Path | str, name: str | None = None, label_table: Path | st
     channel_columns = _channel_columns(frame, path)
     _warn_of_misspelt(frame)
     _check_files(frame, [*channel_columns.values(), *_OPTIONAL_FILES], path)
-    labels = _labels(frame, path, label_table)
-    ids = _case_ids(frame, list(channel_columns.values()), path)
+    named = Path(label_table) if label_table is not None else path.parent / "labels.tsv"
+    classes = None
+    if not channel_columns and named.is_file():
+        labels, classes = read_generation_table(named)
+    else:
+        labels = _labels(frame, path, label_table)
+    ids = _case_ids(frame, list(channel_columns.values()) or ["label"], path)
     known = {"subject", *_OPTIONAL, *channel_columns.values()}
     cases = []
     for number, case_id, row in zip(frame.index, ids, frame.to_dict("records"), strict=True):
@@ -70,7 +77,7 @@ def read_table(path: Path | str, name: str | None = None, label_table: Path | st
         )
     folder_name = path.absolute().parent.name
     default_name = folder_name if path.stem == "cohort" and folder_name else path.stem
-    return Cohort(name or default_name, path, "table", tuple(channel_columns), labels, tuple(cases))
+    return Cohort(name or default_name, path, "table", tuple(channel_columns), labels, tuple(cases), classes)
 
 
 def _read_cells(path: Path) -> pd.DataFrame:
@@ -122,6 +129,10 @@ def _channel_columns(frame: pd.DataFrame, path: Path) -> dict[str, str]:
     channels = {column.removeprefix("image_"): column for column in columns if column.startswith("image_")}
     if not channels:
         near = difflib.get_close_matches("image", columns, n=1, cutoff=0.5)
+        # Close to "image" are also the ages of a table that has none.
+        others = [column for column in columns if column != "age"]
+        if "label" in columns and not difflib.get_close_matches("image", others, n=1, cutoff=0.7):
+            return {}
         hint = f"Is it column {near[0]!r}? Rename it. " if near else ""
         raise InputError(
             "column 'image' (or 'image_<channel>') is missing", f"{hint}Columns: {', '.join(columns)}", path
@@ -152,6 +163,8 @@ def _check_files(frame: pd.DataFrame, columns: list[str], path: Path) -> None:
         for row, cell in frame[column].items() if column in frame else ():
             if column.startswith("image") and not cell:
                 raise InputError(f"row {row}: column {column!r} is empty", "Give the image's path", path)
+            if column == "label" and not cell and not any(name.startswith("image") for name in columns):
+                raise InputError(f"row {row}: neither image nor label", "Give the label map's path", path)
             if cell and not _join(cell, path).is_file():
                 missing.append((row, column, cell))
     if not missing:
@@ -182,13 +195,15 @@ def _labels(frame: pd.DataFrame, path: Path, label_table: Path | str | None) -> 
 
 
 def _case_ids(frame: pd.DataFrame, image_columns: list[str], path: Path) -> list[str]:
-    """Subject, with the session if there is one; with the image's name where that is not unique."""
+    """Subject, with the session if there is one; with the first file's name where that is not unique."""
     images = list(zip(*(frame[column] for column in image_columns), strict=True))
     first_row: dict[tuple[str, ...], int] = {}
     for row, image in zip(frame.index, images, strict=True):
         if image in first_row:
             raise InputError(
-                f"rows {first_row[image]} and {row} give the same image {image[0]!r}", "Keep one of the rows", path
+                f"rows {first_row[image]} and {row} give the same {image_columns[0].split('_')[0]} {image[0]!r}",
+                "Keep one of the rows",
+                path,
             )
         first_row[image] = row
     sessions = frame["session"] if "session" in frame else [""] * len(frame)

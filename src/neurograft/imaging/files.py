@@ -120,6 +120,19 @@ def voxel_hash(volume: Volume) -> str:
 
 
 def _read(path: Path) -> tuple[np.ndarray, Grid]:
+    array, grid = read_voxels(path)
+    if any(size != 1 for size in array.shape[3:]):
+        shape = "x".join(map(str, array.shape))
+        raise InputError(f"one volume expected, but the shape is {shape}", "Extract one frame of it", path)
+    return array.reshape(grid.shape), grid
+
+
+def read_voxels(path: Path) -> tuple[np.ndarray, Grid]:
+    """Read a file of any number of frames, in the file's own type and shape.
+
+    Raises:
+        InputError: not a readable volume, colour or complex voxels, or an unusable affine.
+    """
     raw = _bytes_of(path)
     try:
         image = _image_class(raw, path).from_bytes(raw)
@@ -133,16 +146,13 @@ def _read(path: Path) -> tuple[np.ndarray, Grid]:
         ) from error
     if array.dtype.kind not in "iubf":
         raise InputError("colour or complex voxels", "Give an image with one number per voxel", path)
-    if any(size != 1 for size in array.shape[3:]):
-        shape = "x".join(map(str, array.shape))
-        raise InputError(f"one volume expected, but the shape is {shape}", "Extract one frame of it", path)
     if 0 in array.shape or not array.shape:
         raise InputError("the image has no voxels", "Copy or convert it again", path)
     if not is_usable(grid.affine):
         raise InputError(
             "the affine in the header is singular or not finite", "Convert it again from the scanner's files", path
         )
-    return array.reshape(grid.shape), grid
+    return array, grid
 
 
 def _bytes_of(path: Path) -> bytes:

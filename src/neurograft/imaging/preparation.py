@@ -13,6 +13,8 @@ from neurograft.imaging.labels import LabelTable
 from neurograft.imaging.normalisation import percentile_minmax, zscore
 from neurograft.imaging.orientation import reorient, restore_orientation
 from neurograft.imaging.resampling import Interpolation, resample_to_grid, resample_to_spacing, spaced_grid
+from neurograft.imaging.spaces import placed_in_template, strip_brain, template_grid
+from neurograft.imaging.standardisation import standardise
 from neurograft.imaging.volume import Volume
 from neurograft.recipes.schema import PreparationConfig
 
@@ -31,6 +33,7 @@ class PreparedImage:
         oriented_grid: the source grid with its axes turned, before any resampling.
         full_grid: the turned and resampled grid, before the crop.
         box: the part of `full_grid` that `data` show.
+        space_grid: the source grid as it lies in the space that was registered to; ``None`` in the scan's own.
     """
 
     data: np.ndarray
@@ -39,6 +42,12 @@ class PreparedImage:
     oriented_grid: Grid
     full_grid: Grid
     box: Box
+    space_grid: Grid | None = None
+
+    @property
+    def placed_grid(self) -> Grid:
+        """Where the file's voxels lie in the space of the prepared image."""
+        return self.source_grid if self.space_grid is None else self.space_grid
 
     @property
     def is_resampled(self) -> bool:
@@ -50,16 +59,18 @@ def prepare_image(volumes: Sequence[Volume], config: PreparationConfig, mask: Vo
     """Turn, resample, mask, crop and normalise the channels of an image.
 
     With a mask, voxels outside it become zero before the crop to non-zero voxels is found and
-    before intensities are normalised; under ``crop: mask`` it only says what to cut out.
+    before intensities are normalised; under ``crop: mask`` it only says what to cut out. What
+    ``brain`` takes away is zero from the start.
 
     Args:
-        volumes: one per channel, all on one grid.
+        volumes: one per channel, all on one grid; brain and template are sought in the first.
         config: the steps and their options.
         mask: non-zero where voxels count, on the same grid.
 
     Raises:
         InputError: channels or mask on different grids, voxels that are NaN or infinite, an
-            empty mask, or none under ``crop: mask``.
+            empty mask, or none under ``crop: mask`` or ``brain: mask``; no brain found, or no way
+            to the template.
     """
     if not volumes:
         raise ValueError("an image needs at least one channel")
@@ -75,11 +86,19 @@ def prepare_image(volumes: Sequence[Volume], config: PreparationConfig, mask: Vo
         odd = volume.data.size - int(np.isfinite(volume.data).sum())
         if odd:
             raise InputError(f"{odd} voxels are NaN or infinite", "Replace them by numbers", volume.path)
-    data, oriented_grid = reorient(np.stack([volume.data for volume in volumes]), source_grid, config.orientation)
+    stripped = strip_brain(volumes, config.brain, mask)
+    space_grid = None if config.space == "native" else placed_in_template(stripped[0])
+    data, oriented_grid = reorient(
+        np.stack([volume.data for volume in stripped]), space_grid or source_grid, config.orientation
+    )
     data = data.astype(np.float32, copy=False)
     full_grid = oriented_grid
     spacing = config.spacing_mm
-    if spacing is not None and not np.allclose(spacing, oriented_grid.spacing_mm, rtol=0, atol=_SAME_SPACING_MM):
+    if space_grid is not None:
+        full_grid = template_grid(config.orientation, spacing)
+        channels = [Volume(channel, oriented_grid, volumes[0].path) for channel in data]
+        data = np.stack([_resample_onto(channel, full_grid, config.interpolation) for channel in channels])
+    elif spacing is not None and not np.allclose(spacing, oriented_grid.spacing_mm, rtol=0, atol=_SAME_SPACING_MM):
         full_grid = spaced_grid(oriented_grid, spacing)
         channels = [Volume(channel, oriented_grid, volumes[0].path) for channel in data]
         data = np.stack([_resample(channel, spacing, config.interpolation) for channel in channels])
@@ -88,7 +107,7 @@ def prepare_image(volumes: Sequence[Volume], config: PreparationConfig, mask: Vo
         _require_grid(mask, source_grid, "mask")
         if not mask.data.any():
             raise InputError("the mask is empty", "Correct it, or leave the mask out", mask.path)
-        inside = restore_orientation(mask.data != 0, source_grid, oriented_grid)
+        inside = restore_orientation(mask.data != 0, space_grid or source_grid, oriented_grid)
         if full_grid is not oriented_grid:
             inside = resample_to_grid(Volume(inside, oriented_grid), full_grid, "nearest").data
         if config.crop == "mask":
@@ -98,9 +117,14 @@ def prepare_image(volumes: Sequence[Volume], config: PreparationConfig, mask: Vo
     if config.crop == "nonzero":
         box = _box_around(data, full_grid, config.crop_margin_mm)
     elif config.crop_size is not None:
-        box = middle_box(full_grid.shape, config.crop_size)
+        first, second, third = (
+            extent if length is None else length
+            for extent, length in zip(full_grid.shape, config.crop_size, strict=True)
+        )
+        box = middle_box(full_grid.shape, (first, second, third))
     data = _normalise(crop(data, box), config)
-    return PreparedImage(data, full_grid.derived(box.size, box.to_volume()), source_grid, oriented_grid, full_grid, box)
+    grid = full_grid.derived(box.size, box.to_volume())
+    return PreparedImage(data, grid, source_grid, oriented_grid, full_grid, box, space_grid)
 
 
 def prepare_classes(volume: Volume, table: LabelTable, prepared: PreparedImage) -> np.ndarray:
@@ -134,7 +158,7 @@ def cut_off_voxels(volume: Volume, table: LabelTable, prepared: PreparedImage) -
 
 def _classes_before_crop(volume: Volume, table: LabelTable, prepared: PreparedImage) -> np.ndarray:
     _require_grid(volume, prepared.source_grid, "label map")
-    classes = restore_orientation(table.to_classes(volume.data), prepared.source_grid, prepared.oriented_grid)
+    classes = restore_orientation(table.to_classes(volume.data), prepared.placed_grid, prepared.oriented_grid)
     if prepared.is_resampled:
         classes = resample_to_grid(Volume(classes, prepared.oriented_grid), prepared.full_grid, "nearest").data
     return classes
@@ -152,9 +176,9 @@ def restore_classes(classes: np.ndarray, prepared: PreparedImage) -> np.ndarray:
     """
     classes = np.asarray(classes, np.int16)
     if prepared.is_resampled:
-        return resample_to_grid(Volume(classes, prepared.grid), prepared.source_grid, "nearest").data
+        return resample_to_grid(Volume(classes, prepared.grid), prepared.placed_grid, "nearest").data
     whole = paste(classes, prepared.box, prepared.full_grid.shape)
-    return restore_orientation(whole, prepared.oriented_grid, prepared.source_grid)
+    return restore_orientation(whole, prepared.oriented_grid, prepared.placed_grid)
 
 
 def restore_probabilities(
@@ -176,11 +200,11 @@ def restore_probabilities(
     for number, channel in enumerate(np.asarray(probabilities, np.float32)):
         fill = float(outer[number])
         if prepared.is_resampled:
-            moved = resample_to_grid(Volume(channel, prepared.grid), prepared.source_grid, "linear", fill)
+            moved = resample_to_grid(Volume(channel, prepared.grid), prepared.placed_grid, "linear", fill)
             restored[number] = moved.data
         else:
             whole = paste(channel, prepared.box, prepared.full_grid.shape, fill)
-            restored[number] = restore_orientation(whole, prepared.oriented_grid, prepared.source_grid)
+            restored[number] = restore_orientation(whole, prepared.oriented_grid, prepared.placed_grid)
     return restored
 
 
@@ -191,6 +215,15 @@ def _resample(channel: Volume, spacing_mm: tuple[float, float, float], interpola
         # to non-zero voxels and in their mean. It is set back where linear interpolation sees air only.
         occupied = Volume((channel.data != 0).astype(np.float32), channel.grid)
         moved = moved * (resample_to_spacing(occupied, spacing_mm, "linear").data > 0)
+    return moved
+
+
+def _resample_onto(channel: Volume, grid: Grid, interpolation: Interpolation) -> np.ndarray:
+    moved = resample_to_grid(channel, grid, interpolation).data
+    if interpolation in ("bspline", "sinc"):
+        # As in `_resample`.
+        occupied = Volume((channel.data != 0).astype(np.float32), channel.grid)
+        moved = moved * (resample_to_grid(occupied, grid, "linear").data > 0)
     return moved
 
 
@@ -206,6 +239,9 @@ def _normalise(image: np.ndarray, config: PreparationConfig) -> np.ndarray:
         return zscore(image, "nonzero")
     if config.normalisation == "percentile":
         return percentile_minmax(image, *config.percentiles)
+    if config.normalisation in ("nyul", "histogram"):
+        image = standardise(image, config.standard, config.normalisation)
+        return zscore(image, "nonzero") if config.standard.then == "zscore_nonzero" else image
     return image
 
 
