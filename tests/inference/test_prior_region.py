@@ -111,6 +111,16 @@ def test_a_label_that_is_absent_or_far_from_the_prior_stays_or_becomes_absent() 
     assert not nothing.any()
 
 
+def test_a_prior_that_gives_nothing_a_chance_takes_nothing_away() -> None:
+    classes = np.zeros((9, 5, 5), np.int16)
+    classes[1:4, 2, 2] = 1
+    classes[7, 2, 2] = 1
+    prior = np.zeros((2, 9, 5, 5), np.float32)
+    prior[0] = 1
+    kept = filter_components(classes, BY_PRIOR, 1.0, near_prior(prior, BY_PRIOR))
+    assert kept.sum() == 3
+
+
 def test_diagonal_neighbours_are_apart_with_faces() -> None:
     classes = np.zeros((4, 4, 4), np.int16)
     classes[0:2, 0:2, 0:2] = 1

@@ -155,7 +155,7 @@ def test_progress_counts_windows_and_ends_full(threshold_bundle: BundleMaker, tm
     image = torch.zeros(1, 16, 8, 8)
     segmenter = Segmenter([bundle])
     window_probabilities(
-        segmenter.networks[0],
+        segmenter.runners.networks[0],
         segmenter.task,
         image,
         segmenter.recipes[0],

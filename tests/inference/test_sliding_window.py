@@ -121,7 +121,7 @@ def test_progress_and_batches() -> None:
         sizes.append(len(windows))
         return windows
 
-    image = torch.zeros((1, 4, 4, 10))
+    image = torch.rand((1, 4, 4, 10))
     sliding_window(image, network, (4, 4, 4), 0.5, "uniform", 3, lambda done, total: calls.append((done, total)))
     assert sizes == [3, 1]
     assert calls == [(3, 4), (4, 4)]

@@ -14,6 +14,7 @@ from neurograft.cli.options import (
     Selection,
     SubjectsOption,
     WhereOption,
+    chosen,
     read_pairs,
 )
 
@@ -34,6 +35,16 @@ def predict(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or mps.")] = "cpu",
+    engine: Annotated[
+        str, typer.Option(help="What runs the model: auto (the fastest that agrees), torch, openvino or onnx.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (bf16 where it is faster and the masks agree), fp32 or bf16.")
+    ] = "auto",
+    memory: Annotated[
+        float | None,
+        typer.Option(min=1, help="Most memory for merged probabilities, in MiB.", show_default=False),
+    ] = None,
     subjects: SubjectsOption = None,
     where: WhereOption = None,
     bids: BidsOption = None,
@@ -52,11 +63,16 @@ def predict(
     from neurograft.cli.display import progress_bar, show_json, show_table
     from neurograft.cohorts import open_scans
     from neurograft.errors import InputError
+    from neurograft.inference.engines import EngineRequest
     from neurograft.inference.region_files import region_facts
     from neurograft.inference.run import PredictionRequest, predict_cohort
     from neurograft.models import Bundle, open_bundle
     from neurograft.recipes.loading import override_recipe
 
+    engines = EngineRequest(
+        chosen("--engine", engine, EngineRequest, "engine"),
+        chosen("--precision", precision, EngineRequest, "precision"),
+    )
     for text in overrides or ():
         if text.partition(".")[0] not in ("inference", "postprocessing"):
             raise InputError(
@@ -85,7 +101,7 @@ def predict(
     scans = selection.choose(open_scans(input_, bundles[0].info.channels, read_pairs(bids, "--bids", "KEY=VALUE")))
     with progress_bar("Segmenting") as progress:
         finder = None if locator is None else open_bundle(locator)
-        request = PredictionRequest(bundles, scans, out, probabilities, overwrite, device, finder)
+        request = PredictionRequest(bundles, scans, out, probabilities, overwrite, device, finder, engines, memory)
         volumes = predict_cohort(request, progress)
     if json:
         show_json({"out": str(out), "cases": len(scans), "volumes": volumes.to_dict("records")})

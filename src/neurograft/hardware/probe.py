@@ -68,8 +68,8 @@ def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size
         InputError: the recipe asks for a device that is not here.
     """
     device = _device(config.device)
-    size = network.context.block(network.padded_size(patch_size))
-    options = _options(config, device)
+    size = _input_size(network, patch_size)
+    options = _options(config, device, network)
     if len(options) == 1:
         precision, channels_last, threads = options[0]
         return ComputeChoice(device, precision, channels_last, threads, {})
@@ -90,6 +90,27 @@ def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size
     return choice
 
 
+def step_seconds(network: UnitNetwork, choice: ComputeChoice, patch_size: Size, batch_size: int) -> float:
+    """Measure a training step computed in a given way.
+
+    Args:
+        network: it is not changed.
+        choice: device, precision, memory format and threads.
+        patch_size: voxels of a training patch, before padding to the network's stride.
+        batch_size: patches a step.
+    """
+    shape = (batch_size, network.in_channels, *_input_size(network, patch_size))
+    return _step_seconds(network, choice.device, (choice.precision, choice.channels_last, choice.threads), shape)
+
+
+def _input_size(network: UnitNetwork, patch_size: Size) -> Size:
+    """Voxels that the network reads for a patch."""
+    size = network.context.block(network.padded_size(patch_size))
+    if network.reads_planes and tuple(patch_size) == (1, 1, 1):
+        return 3, size[1], size[2]
+    return size
+
+
 def _read_choice(cache: Path) -> ComputeChoice | None:
     """The choice that was kept; None when there is none, or it cannot be read."""
     try:
@@ -101,9 +122,12 @@ def _read_choice(cache: Path) -> ComputeChoice | None:
 Option = tuple[str, bool, int]
 
 
-def _options(config: ComputeConfig, device: str) -> list[Option]:
+def _options(config: ComputeConfig, device: str, network: UnitNetwork) -> list[Option]:
     precisions = ["fp32", "bf16"] if config.precision == "auto" else [config.precision]
     layouts = [False, True] if config.channels_last == "auto" else [config.channels_last]
+    if network.reads_planes and config.channels_last == "auto":
+        # Its convolutions see pictures, which have no such format.
+        layouts = [False]
     cores = torch.get_num_threads()
     if config.threads != "auto":
         threads = [config.threads]

@@ -57,8 +57,10 @@ def near_prior(prior: NDArray[np.float32] | None, config: PostprocessingConfig) 
 
     Args:
         prior: (P, D, H, W), or ``None`` without one.
-        config: asks for them, or does not.
+        config: asks for them, or does not. Where the prior gives no label a chance anywhere it decides on
+            nothing, as in `wanted_voxels`: what was found in the whole scan would all be taken away.
     """
     if config.largest_by == "voxels" or prior is None:
         return None
-    return grown(prior_foreground(prior), config.prior_margin)
+    foreground = prior_foreground(prior)
+    return grown(foreground, config.prior_margin) if foreground.any() else None

@@ -1,6 +1,6 @@
 """From a subject's images to classes on the images' own grid, by one model or several."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurograft.errors import InputError
-from neurograft.imaging.grid import Shape
 from neurograft.imaging.preparation import PreparedImage, prepare_image, restore_classes, restore_probabilities
+from neurograft.imaging.prior import Prior, with_prior
 from neurograft.imaging.volume import Volume
+from neurograft.inference.engines import PLAIN_TORCH, EngineRequest
 from neurograft.inference.postprocessing import filter_components
+from neurograft.inference.prior_region import near_prior, prior_of
 from neurograft.inference.regions import (
     WHOLE,
     CoarseAnswer,
@@ -24,56 +26,14 @@ from neurograft.inference.regions import (
     predicted_region,
     region_on,
 )
-from neurograft.inference.sliding_window import sliding_window
+from neurograft.inference.runners import Runners
+from neurograft.inference.slabs import joined
+from neurograft.inference.windows import WindowProgress, decide_classes, window_probabilities
 from neurograft.models import Bundle
-from neurograft.networks import UnitNetwork
-from neurograft.recipes.schema import InferenceConfig, PostprocessingConfig, Recipe
+from neurograft.recipes.schema import Recipe
 from neurograft.tasks import SegmentationTask
 
-WindowProgress = Callable[[int, int], None]
-
-
-def window_probabilities(
-    network: UnitNetwork,
-    task: SegmentationTask,
-    image: Tensor,
-    recipe: Recipe,
-    progress: WindowProgress | None = None,
-) -> Tensor:
-    """Probabilities of a prepared image by sliding window.
-
-    Args:
-        network: in evaluation mode, on the device where it shall run.
-        task: turns logits into probabilities.
-        image: (C, D, H, W) on any device; the result is merged there.
-        recipe: its window, or training patch size, enlarged to what the network accepts.
-        progress: called with windows done and in all.
-
-    Returns:
-        float32 (K, D, H, W), on the image's device.
-    """
-    device = next(network.parameters()).device
-    config = recipe.inference
-    window = network.padded_size(config.window or recipe.sampling.patch_size)
-
-    def call(windows: Tensor) -> Tensor:
-        return task.activate(network(windows.to(device)).float())
-
-    return sliding_window(
-        image, call, window, config.overlap, config.merge, config.batch_size, progress, network.context
-    )
-
-
-def decide_classes(
-    probabilities: Tensor,
-    task: SegmentationTask,
-    inference: InferenceConfig,
-    postprocessing: PostprocessingConfig,
-    voxel_volume_mm3: float,
-) -> NDArray[np.int16]:
-    """Probabilities (K, D, H, W) to filtered classes (D, H, W)."""
-    classes = task.decide(probabilities, inference.threshold).cpu().numpy()
-    return filter_components(classes, postprocessing, voxel_volume_mm3)
+__all__ = ["Segmentation", "Segmenter", "decide_classes", "window_probabilities"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,16 +60,29 @@ class Segmenter:
         device: where networks run.
         locator: models that find the region for ``inference.region: predicted``; ``None`` lets
             these models find it themselves.
+        engines: what runs the networks; PyTorch in single precision unless asked for more.
+        scans: how many there will be, for ``auto`` to see whether another engine is worth its export.
+        memory_mib: most memory for merged probabilities; ``None`` sets no bound.
 
     Raises:
         InputError: no model, models that do not agree, or a locator that reads other channels or
             is not asked for.
     """
 
-    def __init__(self, bundles: Sequence[Bundle], device: str = "cpu", locator: "Segmenter | None" = None) -> None:
+    def __init__(
+        self,
+        bundles: Sequence[Bundle],
+        device: str = "cpu",
+        locator: "Segmenter | None" = None,
+        engines: EngineRequest = PLAIN_TORCH,
+        scans: int = 1,
+        memory_mib: float | None = None,
+    ) -> None:
         if not bundles:
             raise InputError("no model was given", "Pass --model")
         first = bundles[0]
+        for bundle in bundles:
+            bundle.require_segmentation()
         for bundle in bundles[1:]:
             if bundle.side != first.side or bundle.labels != first.labels:
                 raise InputError(
@@ -121,7 +94,7 @@ class Segmenter:
         self.labels = first.labels
         self.channels = tuple(first.info.channels)
         self.task = SegmentationTask(first.info.recipe.task, first.labels.names)
-        self.networks = [bundle.network().to(device) for bundle in bundles]
+        self.runners = Runners(bundles, self.task, device, engines, scans, memory_mib)
         self.locator = locator
         if locator is not None and self.recipes[0].inference.region != "predicted":
             raise InputError(
@@ -138,6 +111,7 @@ class Segmenter:
         keep_probabilities: bool = False,
         progress: WindowProgress | None = None,
         truth: Truth | None = None,
+        prior: Prior | None = None,
     ) -> Segmentation:
         """Segment one subject.
 
@@ -150,35 +124,40 @@ class Segmenter:
             keep_probabilities: give the labels' probabilities too.
             progress: called with windows done and in all, pass by pass and model by model.
             truth: where the structures are, for ``inference.region: oracle`` and nothing else.
+            prior: of the case, for models that read one.
         """
         recipe = self.recipes[0]
-        prepared = prepare_image(volumes, recipe.preparation, mask)
+        prepared = _prepare(volumes, recipe, mask, prior)
         region = self._region(prepared, volumes, mask, progress, truth)
         if self._prepare_alike:
             prepared = cut_region(prepared, region)
             image = torch.from_numpy(prepared.data)
-            probabilities = self._mean(
-                [window_probabilities(n, self.task, image, r, progress) for n, r in self._pairs()]
-            )
             volume_mm3 = prepared.grid.voxel_volume_mm3
-            classes = decide_classes(probabilities, self.task, recipe.inference, recipe.postprocessing, volume_mm3)
-            on_grid = restore_classes(classes, prepared)
+            frames = None if prior is None else prior_of(image, recipe).numpy()
+            slabs, plan = self.runners.slabs(image, progress)
+            if keep_probabilities:
+                probabilities = joined(slabs, plan.axis, prepared.grid.shape)
+                classes = self.task.decide(probabilities, recipe.inference.threshold)
+            else:
+                classes = self.runners.decided(slabs, plan.axis, prepared.grid.shape)
+            filtered = filter_components(
+                classes.cpu().numpy(), recipe.postprocessing, volume_mm3, near_prior(frames, recipe.postprocessing)
+            )
+            on_grid = restore_classes(filtered, prepared)
             restored = self._restore(probabilities, prepared) if keep_probabilities else None
         else:
             parts = []
-            for network, its in self._pairs():
-                own = prepare_image(volumes, its.preparation, mask)
-                own = cut_region(own, region_on(region, prepared.grid, own.grid, _window(network, its)))
-                parts.append(
-                    torch.from_numpy(
-                        self._restore(
-                            window_probabilities(network, self.task, torch.from_numpy(own.data), its, progress), own
-                        )
-                    )
-                )
+            for number, (its, window) in enumerate(zip(self.recipes, self.runners.windows, strict=True)):
+                own = _prepare(volumes, its, mask, prior)
+                own = cut_region(own, region_on(region, prepared.grid, own.grid, window))
+                answer = self.runners.probabilities(number, torch.from_numpy(own.data), its, progress)
+                parts.append(torch.from_numpy(self._restore(answer, own)))
             probabilities = self._mean(parts)
             volume_mm3 = volumes[0].grid.voxel_volume_mm3
-            on_grid = decide_classes(probabilities, self.task, recipe.inference, recipe.postprocessing, volume_mm3)
+            frames = None if prior is None else prior.frames
+            on_grid = decide_classes(
+                probabilities, self.task, recipe.inference, recipe.postprocessing, volume_mm3, frames
+            )
             restored = probabilities.numpy() if keep_probabilities else None
         labels = None if restored is None else self.task.label_probabilities(torch.from_numpy(restored)).numpy()
         return Segmentation(on_grid, labels, region)
@@ -197,9 +176,9 @@ class Segmenter:
             progress: as in `segment`.
         """
         image = torch.from_numpy(prepared.data)
-        pairs = self._pairs() if self._prepare_alike else self._pairs()[:1]
+        recipes = self.recipes if self._prepare_alike else self.recipes[:1]
         probabilities = self._mean(
-            [window_probabilities(network, self.task, image, _coarse(its), progress) for network, its in pairs]
+            [self.runners.probabilities(number, image, _coarse(its), progress) for number, its in enumerate(recipes)]
         )
         parts = coarse_parts(
             self.task.label_probabilities(probabilities).numpy(),
@@ -224,10 +203,13 @@ class Segmenter:
     ) -> Region:
         """The part of the first model's prepared image to segment."""
         config = self.recipes[0].inference
-        windows = [_window(network, its) for network, its in self._pairs()]
+        windows = self.runners.windows
         smallest = (max(w[0] for w in windows), max(w[1] for w in windows), max(w[2] for w in windows))
         if config.region == "whole":
             return WHOLE
+        if config.region == "prior":
+            # Windows follow the prior themselves; the image is not cut.
+            return Region("prior")
         if config.region == "oracle":
             return oracle_region(truth, prepared, config, smallest)
         shape = prepared.grid.shape
@@ -240,9 +222,6 @@ class Segmenter:
         answer = (self.locator or self).locate(seen, config.region_threshold, config.region_component_share, progress)
         return predicted_region(answer.on(prepared.grid), shape, config, smallest)
 
-    def _pairs(self) -> list[tuple[UnitNetwork, Recipe]]:
-        return list(zip(self.networks, self.recipes, strict=True))
-
     def _restore(self, probabilities: Tensor, prepared: PreparedImage) -> NDArray[np.float32]:
         background = 1.0 if self.task.config.output == "softmax" else 0.0
         outside = [background, *[0.0] * (len(probabilities) - 1)]
@@ -253,9 +232,11 @@ class Segmenter:
         return parts[0] if len(parts) == 1 else torch.stack(parts).mean(0)
 
 
-def _window(network: UnitNetwork, recipe: Recipe) -> Shape:
-    first, second, third = network.padded_size(recipe.inference.window or recipe.sampling.patch_size)
-    return first, second, third
+def _prepare(volumes: Sequence[Volume], recipe: Recipe, mask: Volume | None, prior: Prior | None) -> PreparedImage:
+    prepared = prepare_image(volumes, recipe.preparation, mask)
+    if prior is None or recipe.preparation.prior == "none":
+        return prepared
+    return with_prior(prepared, prior.select(recipe.preparation.prior_labels or prior.names))
 
 
 def _coarse(recipe: Recipe) -> Recipe:

@@ -3,9 +3,13 @@
 Windows start every ``window * (1 - overlap)`` voxels along each axis; the last one is moved back
 so that it ends with the volume. Where windows overlap, their activations are averaged, either
 equally or with a Gaussian weight that trusts the middle of a window more than its border.
+
+A window in which every channel has one value throughout, such as one that holds only the air around a
+brain, has the same answer as any other of these values: it is computed once and used again. That is
+exact, whatever the network does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from typing import Literal
 
@@ -14,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from neurograft.imaging.context import Context
+from neurograft.inference.slabs import Slab, SlabMerger, cropped, joined
 
 Merge = Literal["gaussian", "uniform"]
 
@@ -35,14 +40,52 @@ def sliding_window(
     batch_size: int = 1,
     progress: Callable[[int, int], None] | None = None,
     context: Context = NO_CONTEXT,
+    wanted: Tensor | None = None,
 ) -> Tensor:
-    """Merge a network's activations over overlapping windows.
+    """Merge a network's activations over overlapping windows, and keep them all.
+
+    Args:
+        image: as in `window_slabs`, like all other arguments.
+        network_call: maps windows to activations.
+        window: size in voxels of what the network answers for.
+        overlap: share of a window that its neighbour covers too.
+        merge: ``gaussian`` or ``uniform`` weights.
+        batch_size: windows in one call.
+        progress: called after every batch.
+        context: what the network reads around a window.
+        wanted: where windows are laid.
+
+    Returns:
+        Merged activations, shape (K, D, H, W), float32; 0 where no window lay.
+
+    Raises:
+        ValueError: the network's output has another spatial size than the window.
+    """
+    slabs = window_slabs(image, network_call, window, overlap, merge, batch_size, progress, context, wanted)
+    return joined(slabs, 0, (image.shape[1], image.shape[2], image.shape[3]))
+
+
+def window_slabs(
+    image: Tensor,
+    network_call: Callable[[Tensor], Tensor],
+    window: Sequence[int],
+    overlap: float = 0.5,
+    merge: Merge = "gaussian",
+    batch_size: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    context: Context = NO_CONTEXT,
+    wanted: Tensor | None = None,
+    axis: int = 0,
+    storage: torch.dtype = torch.float32,
+    reuse: bool = True,
+) -> Iterator[Slab]:
+    """Merge a network's activations over overlapping windows, and hand them on slab by slab.
 
     A volume smaller than the window is padded on both sides with what the context says stands
     for voxels beyond it, and the result is cropped back.
 
     Args:
-        image: shape (C, D, H, W). The result is merged on this tensor's device; `network_call`
+        image: shape (C, D, H, W). Slabs are merged on this tensor's device; `network_call`
             may compute elsewhere.
         network_call: maps windows (N, C, *context.block((d, h, w))) to activations (N, K, d, h, w), in any
             floating type. Called with 1 to `batch_size` windows.
@@ -52,44 +95,101 @@ def sliding_window(
         batch_size: windows in one call.
         progress: called after every batch with the windows done and the windows in all.
         context: what the network reads around a window.
+        wanted: bool (D, H, W), true somewhere; windows are laid over the box of these voxels, and those
+            without any are left out. ``None`` wants all.
+        axis: along which slabs are finished.
+        storage: in which sums are kept meanwhile.
+        reuse: answer equal windows of constant channels once. Not for a network that is watched while it
+            runs.
 
     Returns:
-        Merged activations, shape (K, D, H, W), float32.
+        Slabs in order, side by side, of activations in float32; 0 where no window lay.
 
     Raises:
         ValueError: the network's output has another spatial size than the window.
     """
-    with torch.no_grad():
-        shape = tuple(image.shape[1:])
-        extent = (max(shape[0], window[0]), max(shape[1], window[1]), max(shape[2], window[2]))
-        margin = tuple((large - small) // 2 for large, small in zip(extent, shape, strict=True))
+    shape = tuple(image.shape[1:])
+    extent = (max(shape[0], window[0]), max(shape[1], window[1]), max(shape[2], window[2]))
+    margin = tuple((large - small) // 2 for large, small in zip(extent, shape, strict=True))
+    weight = window_weight(window, merge).to(image.device)
+    merger = SlabMerger(extent, window, weight, axis, storage)
+
+    def slabs() -> Iterator[Slab]:
         padded = _pad(image, margin, extent, context)
-        corners = list(product(*map(window_starts, extent, window, [overlap] * 3)))
+        if wanted is None:
+            corners = list(product(*map(window_starts, extent, window, [overlap] * 3)))
+        else:
+            corners = _wanted_corners(wanted, margin, extent, window, overlap)
+        corners.sort(key=lambda corner: corner[axis])
         block = context.block((window[0], window[1], window[2]))
-        weight = window_weight(window, merge).to(image.device)
-        total_weight = torch.zeros(extent, device=image.device)
-        merged: Tensor | None = None
+        answers = _Answers(network_call, window, reuse)
+        done = outputs = 0
         for first in range(0, len(corners), batch_size):
-            boxes = [_box(corner, window) for corner in corners[first : first + batch_size]]
-            windows = torch.stack([padded[:, *_box(corner, block)] for corner in corners[first : first + batch_size]])
-            activations = network_call(windows)
-            if activations.shape[0] != len(boxes) or activations.shape[2:] != tuple(window):
-                raise ValueError(
-                    f"the network must answer for windows of {tuple(window)} voxels, one each for {len(boxes)}, "
-                    f"but gave {tuple(activations.shape)}"
-                )
-            activations = activations.to(image.device, torch.float32)
-            if merged is None:
-                merged = torch.zeros((activations.shape[1], *extent), device=image.device)
-            for box, activation in zip(boxes, activations, strict=True):
-                merged[:, *box].addcmul_(activation, weight)
-                total_weight[box] += weight
+            group = corners[first : first + batch_size]
+            activations = answers.of([padded[:, *_box(corner, block)] for corner in group])
+            for corner, activation in zip(group, activations, strict=True):
+                activation = activation.to(image.device, torch.float32)
+                outputs = len(activation)
+                yield from merger.add(corner, activation)
+            done += len(group)
             if progress is not None:
-                progress(first + len(boxes), len(corners))
-        if merged is None:
-            raise ValueError(f"an image of shape {tuple(image.shape)} holds no window")
-        merged /= total_weight
-        return merged[:, *_box(margin, shape)]
+                progress(done, len(corners))
+        yield from merger.finish(outputs=outputs)
+
+    # Not a generator's own state: gradients are switched off while it computes, not while its user does.
+    return _without_gradients(cropped(slabs(), axis, margin, shape))
+
+
+class _Answers:
+    """A network's answers to windows; the last one to a window of constant channels is kept."""
+
+    def __init__(self, network_call: Callable[[Tensor], Tensor], window: Sequence[int], reuse: bool) -> None:
+        self.network_call, self.window, self.reuse = network_call, tuple(window), reuse
+        self._constants: tuple[float, ...] | None = None
+        self._answer: Tensor | None = None
+
+    def of(self, blocks: Sequence[Tensor]) -> list[Tensor]:
+        """Activations (K, d, h, w) of blocks (C, D, H, W)."""
+        constants = [_constants_of(block) if self.reuse else None for block in blocks]
+        varied = [block for block, constant in zip(blocks, constants, strict=True) if constant is None]
+        computed = iter(self._call(varied) if varied else ())
+        answers = []
+        for block, constant in zip(blocks, constants, strict=True):
+            if constant is None:
+                answers.append(next(computed))
+                continue
+            if constant != self._constants or self._answer is None:
+                self._constants, self._answer = constant, self._call([block])[0]
+            answers.append(self._answer)
+        return answers
+
+    def _call(self, blocks: Sequence[Tensor]) -> Tensor:
+        activations = self.network_call(torch.stack(list(blocks)))
+        if activations.shape[0] != len(blocks) or activations.shape[2:] != self.window:
+            raise ValueError(
+                f"the network must answer for windows of {self.window} voxels, one each for {len(blocks)}, "
+                f"but gave {tuple(activations.shape)}"
+            )
+        return activations
+
+
+def _constants_of(block: Tensor) -> tuple[float, ...] | None:
+    """The value of each channel of (C, D, H, W), if each has only one."""
+    first = block[:, :1, :1, :1]
+    # Most windows differ between a corner and the middle, which costs nothing to see.
+    middle = block[:, block.shape[1] // 2, block.shape[2] // 2, block.shape[3] // 2]
+    if not torch.equal(middle, first.flatten()) or not bool((block == first).all()):
+        return None
+    return tuple(first.flatten().tolist())
+
+
+def _without_gradients(slabs: Iterator[Slab]) -> Iterator[Slab]:
+    while True:
+        with torch.no_grad():
+            slab = next(slabs, None)
+        if slab is None:
+            return
+        yield slab
 
 
 def window_starts(size: int, window: int, overlap: float) -> list[int]:
@@ -116,6 +216,21 @@ def window_weight(window: Sequence[int], merge: Merge) -> Tensor:
         profile = torch.exp(-0.5 * (distance / (GAUSSIAN_SIGMA_SHARE * size)) ** 2)
         weight *= profile.reshape([-1 if other == axis else 1 for other in range(len(window))])
     return weight.clamp_(min=SMALLEST_WEIGHT)
+
+
+def _wanted_corners(
+    wanted: Tensor, margin: Sequence[int], extent: Sequence[int], window: Sequence[int], overlap: float
+) -> list[tuple[int, ...]]:
+    """First voxels of the windows over the box of wanted voxels, those that hold one."""
+    whole = torch.zeros(tuple(extent), dtype=torch.bool)
+    whole[_box(margin, wanted.shape)] = wanted.cpu()
+    starts = []
+    for axis in range(3):
+        places = whole.any(dim=tuple(other for other in range(3) if other != axis)).nonzero().flatten()
+        first = min(int(places[0]), extent[axis] - window[axis])
+        length = max(int(places[-1]) + 1 - first, window[axis])
+        starts.append([first + start for start in window_starts(length, window[axis], overlap)])
+    return [corner for corner in product(*starts) if whole[_box(corner, window)].any()]
 
 
 def _pad(image: Tensor, margin: Sequence[int], extent: Sequence[int], context: Context) -> Tensor:

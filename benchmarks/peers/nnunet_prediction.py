@@ -1,0 +1,61 @@
+"""nnU-Net's predictor on a prepared image; runs in nnU-Net's own environment, started by benchmarks/prediction.py."""
+
+import json
+import os
+import resource
+import sys
+import time
+from importlib.metadata import version
+from types import SimpleNamespace
+
+for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+    os.environ.setdefault(name, sys.argv[1])
+os.environ["nnUNet_compile"] = "f"  # noqa: SIM112
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from dynamic_network_architectures.architectures.unet import PlainConvUNet  # noqa: E402
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor  # noqa: E402
+from torch import nn  # noqa: E402
+
+
+def main() -> None:
+    """Arguments: folder with image.npy and weights.pt, window, threads, whether to mirror."""
+    folder, window, threads, mirror = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "mirror"
+    torch.set_num_threads(threads)
+    saved = torch.load(f"{folder}/weights.pt", weights_only=True)
+    channels, classes = saved["channels"], saved["classes"]
+    levels = len(channels)
+    network = PlainConvUNet(
+        1, levels, channels, nn.Conv3d, 3, [1] + [2] * (levels - 1), 2, classes, 2,
+        conv_bias=True, norm_op=nn.InstanceNorm3d, norm_op_kwargs={"eps": 1e-5, "affine": True},
+        nonlin=nn.LeakyReLU, nonlin_kwargs={"inplace": True}, deep_supervision=False,
+    )  # fmt: skip
+    state = network.state_dict()
+    for key in state:
+        # The decoder holds the encoder once more, and each layer its modules twice.
+        plain = key.removeprefix("decoder.") if key.startswith("decoder.encoder.") else key
+        plain = plain.replace("all_modules.0", "conv").replace("all_modules.1", "norm")
+        state[key] = saved["state"][plain]
+    network.load_state_dict(state)
+    predictor = nnUNetPredictor(
+        tile_step_size=0.5, use_gaussian=True, use_mirroring=mirror, perform_everything_on_device=False,
+        device=torch.device("cpu"), verbose=False, allow_tqdm=False,
+    )  # fmt: skip
+    predictor.network = network.eval()
+    predictor.configuration_manager = SimpleNamespace(patch_size=window)
+    predictor.label_manager = SimpleNamespace(num_segmentation_heads=classes)
+    predictor.allowed_mirroring_axes = (0, 1, 2) if mirror else None
+    image = torch.from_numpy(np.load(f"{folder}/image.npy"))[None]
+    start = time.perf_counter()
+    with torch.no_grad():
+        logits = predictor.predict_sliding_window_return_logits(image)
+        mask = logits.float().argmax(0).to(torch.int16).numpy()
+    seconds = time.perf_counter() - start
+    np.save(f"{folder}/nnunet.npy", mask)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "peak_mib": peak, "engine": f"nnunetv2 {version('nnunetv2')}"}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""Which engine runs a model here: those that this machine offers are tried, and the fastest sound one is taken."""
+
+import importlib.util
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from neurograft.errors import InputError
+from neurograft.imaging.grid import Shape
+from neurograft.inference.engines.interface import Engine, EngineName, Precision, describe
+from neurograft.inference.engines.parity import Parity, compare_answers, template_windows
+from neurograft.inference.engines.pytorch import TorchEngine
+from neurograft.inference.engines.store import EngineStore, Measured
+from neurograft.models import Bundle
+from neurograft.networks import UnitNetwork
+from neurograft.tasks import SegmentationTask
+
+logger = logging.getLogger(__name__)
+
+PACKAGES: dict[EngineName, str] = {"openvino": "openvino", "onnx": "onnxruntime"}
+
+WORTHWHILE_SECONDS = 20.0
+"""``auto`` tries nothing where PyTorch is done in less: exporting and comparing take as long."""
+
+Kind = tuple[EngineName, Precision]
+REFERENCE: Kind = ("torch", "fp32")
+
+
+@dataclass(frozen=True)
+class EngineRequest:
+    """What the user asks for.
+
+    Attributes:
+        engine: ``auto`` leaves it to the machine.
+        precision: ``auto`` takes bf16 where the processor has it, it is faster, and masks agree.
+    """
+
+    engine: Literal["auto", "torch", "openvino", "onnx"] = "torch"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+
+
+PLAIN_TORCH = EngineRequest()
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenEngine:
+    """An engine and why it was taken.
+
+    Attributes:
+        engine: ready to run.
+        reason: in words.
+        measured: all that were tried, by engine and precision.
+    """
+
+    engine: Engine
+    reason: str
+    measured: dict[str, Measured]
+
+    @property
+    def parity(self) -> Parity | None:
+        """Against PyTorch in single precision; ``None`` for that itself."""
+        found = self.measured.get(describe(self.engine))
+        return None if found is None else found.parity
+
+
+def choose_engine(
+    bundle: Bundle,
+    network: UnitNetwork,
+    task: SegmentationTask,
+    window: Shape,
+    request: EngineRequest,
+    windows_ahead: int | None = None,
+) -> ChosenEngine:
+    """Choose among the engines asked for, measuring those that were not measured here before.
+
+    Args:
+        bundle: the model.
+        network: its network, in evaluation mode, on the device where it shall run.
+        task: how logits become classes.
+        window: voxels that are answered for.
+        request: what the user wants.
+        windows_ahead: how many there will be; ``auto`` leaves all to PyTorch where they are few.
+
+    Raises:
+        InputError: an engine asked for by name that is not installed, does not serve this model
+            or device, or is too far from PyTorch.
+    """
+    device = next(network.parameters()).device.type
+    reference = TorchEngine(network)
+    by_name = request.engine not in ("auto", "torch")
+    if by_name:
+        _require(request.engine, device, network)
+    kinds = _kinds(request, device, network)
+    if kinds == [REFERENCE]:
+        return ChosenEngine(reference, "asked for" if request.engine == "torch" else "no other engine here", {})
+    versions = {name: version(name) for name in ("torch", *PACKAGES.values()) if _is_installed(name)}
+    block = network.context.block(window)
+    store = EngineStore(bundle, block, device, versions)
+    measured = store.read()
+    missing = [kind for kind in kinds if kind != REFERENCE and _name(kind) not in measured]
+    if missing:
+        if not by_name and windows_ahead is not None:
+            _, seconds = _timed(reference, torch.zeros((1, network.in_channels, *block)))
+            if windows_ahead * seconds < WORTHWHILE_SECONDS:
+                return ChosenEngine(reference, "there is too little to do for an export to pay", {})
+        windows = template_windows(bundle, network, window)
+        expected, seconds = _timed(reference, windows)
+        measured[_name(REFERENCE)] = Measured(seconds)
+        threshold = bundle.info.recipe.inference.threshold
+        for kind in missing:
+            measured[_name(kind)] = _measure(
+                kind, network, store, lambda engine: _try(engine, windows, expected, task, threshold)
+            )
+        store.write(measured)
+    return _fastest(kinds, measured, network, store, by_name, request.engine)
+
+
+def _fastest(
+    kinds: list[Kind],
+    measured: dict[str, Measured],
+    network: UnitNetwork,
+    store: EngineStore,
+    by_name: bool,
+    wanted: str,
+) -> ChosenEngine:
+    found = {_name(kind): measured[_name(kind)] for kind in {*kinds, REFERENCE} if _name(kind) in measured}
+    sound = [kind for kind in kinds if not measured[_name(kind)].fault]
+    if not sound:
+        faults = "; ".join(f"{_name(kind)}: {measured[_name(kind)].fault}" for kind in kinds)
+        raise InputError(
+            f"the model cannot run with --engine {wanted} here ({faults})", "Use --engine auto or --engine torch"
+        )
+    for kind in kinds:
+        if fault := measured[_name(kind)].fault:
+            # That half precision does not serve every model is to be expected.
+            level = logging.INFO if kind[1] == "bf16" else logging.WARNING
+            logger.log(level, "%s is not used: %s", _name(kind), fault)
+    for kind in sorted(sound, key=lambda kind: measured[_name(kind)].seconds):
+        try:
+            engine = _load(kind, network, store)
+        except Exception as error:  # an export of the cache that went bad, in whatever way its reader says so
+            logger.warning("%s cannot be loaded: %s", _name(kind), _first_line(error))
+            continue
+        times = ", ".join(f"{name} {entry.seconds:.3g} s" for name, entry in found.items() if not entry.fault)
+        return ChosenEngine(engine, f"fastest of those tried (a window: {times})", found)
+    if by_name:
+        raise InputError(f"the export for --engine {wanted} cannot be loaded", f"Delete {store.folder}, and repeat")
+    return ChosenEngine(TorchEngine(network), "no export could be loaded", found)
+
+
+def _kinds(request: EngineRequest, device: str, network: UnitNetwork) -> list[Kind]:
+    """What to choose among; for ``auto`` PyTorch in single precision is always one of them."""
+    precisions: list[Precision] = ["fp32"] if request.precision == "fp32" else ["bf16", "fp32"]
+    if request.precision == "bf16":
+        precisions = ["bf16"]
+    if request.engine == "torch":
+        return [("torch", precision) for precision in precisions]
+    if request.engine == "onnx":
+        return [("onnx", precision) for precision in precisions if precision == "fp32"] or [("onnx", "fp32")]
+    if request.engine == "openvino":
+        return [("openvino", precision) for precision in precisions]
+    kinds: list[Kind] = []
+    if device == "cpu" and not network.has_age:
+        here: list[EngineName] = [name for name, package in PACKAGES.items() if _is_installed(package)]
+        for precision in precisions:
+            kinds += [
+                (name, precision) for name in here[:1] if precision == "fp32" or (name == "openvino" and _has_bf16())
+            ]
+    elif device == "cuda" and not network.has_age and "bf16" in precisions:
+        kinds.append(("torch", "bf16"))
+    return [*kinds, REFERENCE]
+
+
+def _require(engine: str, device: str, network: UnitNetwork) -> None:
+    package = PACKAGES["openvino" if engine == "openvino" else "onnx"]
+    if not _is_installed(package):
+        raise InputError(f"--engine {engine} needs the package {package}", f"Run: pip install {package}")
+    if device != "cpu":
+        raise InputError(f"--engine {engine} runs on the CPU, not on {device}", "Set --device cpu, or --engine torch")
+    if network.has_age:
+        raise InputError(
+            f"--engine {engine} gives a model's labels only, and this one reads ages too", "Use --engine torch"
+        )
+
+
+def _measure(kind: Kind, network: UnitNetwork, store: EngineStore, attempt: Callable[[Engine], Measured]) -> Measured:
+    """Export, load and try an engine; whatever goes wrong is its fault."""
+    try:
+        return attempt(_load(kind, network, store))
+    except Exception as error:  # exporters and their runtimes raise whatever they like
+        return Measured(0.0, None, f"does not run this model ({_first_line(error)})")
+
+
+def _load(kind: Kind, network: UnitNetwork, store: EngineStore) -> Engine:
+    name, precision = kind
+    shape = (1, network.in_channels, *store.block)
+    threads = torch.get_num_threads()
+    if name == "openvino":
+        from neurograft.inference.engines import openvino_cpu
+
+        folder = store.export("openvino", lambda place: openvino_cpu.export(network, shape, place))
+        return openvino_cpu.OpenVinoEngine(folder, precision, threads)
+    if name == "onnx":
+        from neurograft.inference.engines import onnx_runtime
+
+        folder = store.export("onnx", lambda place: onnx_runtime.export(network, shape, place))
+        return onnx_runtime.OnnxEngine(folder, threads)
+    return TorchEngine(network, precision)
+
+
+def _try(engine: Engine, windows: Tensor, expected: Tensor, task: SegmentationTask, threshold: float) -> Measured:
+    answers, seconds = _timed(engine, windows)
+    parity = compare_answers(answers, expected, task, threshold, engine.precision)
+    return Measured(seconds, parity, parity.fault)
+
+
+def _timed(engine: Engine, windows: Tensor) -> tuple[Tensor, float]:
+    """Answers to all windows, and the seconds of the fastest call but the first."""
+    answers, times = [], []
+    for window in [windows[:1], *windows.split(1)]:
+        start = time.perf_counter()
+        answer = engine(window).cpu()
+        times.append(time.perf_counter() - start)
+        answers.append(answer)
+    return torch.cat(answers[1:]), min(times[1:])
+
+
+def _name(kind: Kind) -> str:
+    return " ".join(kind)
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _has_bf16() -> bool:
+    from neurograft.inference.engines import openvino_cpu
+
+    return "bf16" in openvino_cpu.capabilities()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
