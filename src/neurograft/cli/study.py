@@ -1,0 +1,238 @@
+"""``neurograft study``: a protocol's grid of trainings, run, watched and answered."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from neurograft.cli.options import JsonOption, read_pairs
+
+if TYPE_CHECKING:
+    from neurograft.studies.executors.base import Executor
+    from neurograft.studies.protocol.schema import Protocol
+
+app = typer.Typer(help="Run a protocol's grid of trainings, and answer its question.", no_args_is_help=True)
+
+StudyArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the study.", show_default=False)]
+
+
+@app.command("run")
+def run(
+    protocol: Annotated[str, typer.Argument(help="A shipped protocol's name, or a YAML file; study list names them.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder of the study; one that is there is continued.", show_default=False)
+    ],
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder above the protocol's cohorts.", show_default=False)
+    ] = None,
+    cohort: Annotated[
+        list[str] | None,
+        typer.Option("--cohort", help="NAME=PATH: where a cohort of the protocol lies.", show_default=False),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the cells and what they share, and estimate the time.")
+    ] = False,
+    probe: Annotated[
+        bool, typer.Option(help="With --dry-run, try a few steps of each recipe to estimate the time.")
+    ] = True,
+    executor: Annotated[str, typer.Option(help="local (processes of this machine) or dask.")] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Cells side by side.  [default: as many as cores and memory carry]", show_default=False
+        ),
+    ] = None,
+    cluster: Annotated[str, typer.Option(help="For dask: local, a scheduler's address, or a YAML file.")] = "local",
+    json: JsonOption = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Protocol overrides, such as seeds=[0,1].", show_default=False),
+    ] = None,
+) -> None:
+    """Plan a study, run the cells that are missing, and write tables, answer and page.
+
+    The same command continues a study that was cut off, and does only what is missing. The exit status
+    is 1 when a cell failed.
+    """
+    from neurograft.cli.display import progress_bar, show_json, show_table
+    from neurograft.studies.folder import StudyFolder
+    from neurograft.studies.protocol import load_protocol
+    from neurograft.studies.run import Places, held, plan_study, run_study
+
+    chosen = load_protocol(protocol, overrides or ())
+    places = Places(data_root, {name: Path(path) for name, path in read_pairs(cohort, "--cohort", "NAME=PATH").items()})
+    with held(StudyFolder(out)), progress_bar("Reading cohorts") as progress:
+        plan = plan_study(chosen, out, places, progress)
+    start, count = _executor_of(executor, cluster, workers, chosen, out)
+    if dry_run:
+        from neurograft.studies.estimate import estimate_study
+
+        estimate = estimate_study(plan, StudyFolder(out), count, probe)
+        if json:
+            show_json(estimate.to_dict())
+            return
+        columns, rows = estimate.rows()
+        show_table(chosen.title, columns, rows)
+        for sentence in estimate.sentences():
+            typer.echo(sentence)
+        return
+    typer.echo(f"{len(plan.cells)} cells, {count} side by side", err=True)
+    result = run_study(plan, out, start, _teller())
+    report = _write_report(out)
+    if json:
+        show_json(
+            {
+                "out": str(out),
+                "cells": len(plan.cells),
+                "done": result.done,
+                "kept": result.kept,
+                "failed": result.failed,
+                "answer": report,
+            }
+        )
+    else:
+        for sentence in report:
+            typer.echo(f"- {sentence}")
+        if report:
+            typer.echo(f"Page: {out / 'results' / 'report.html'}")
+    if result.failed:
+        typer.echo(f"{len(result.failed)} of {len(plan.cells)} cells failed:", err=True)
+        for identifier, error in list(result.failed.items())[:10]:
+            typer.echo(f"  {plan.cells[identifier].title}: {error}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command("status")
+def status(study: StudyArgument, json: JsonOption = False) -> None:
+    """Say how a study stands, from any machine that sees its folder, while it runs."""
+    from dataclasses import asdict
+
+    from neurograft.cli.display import show_json, show_table
+    from neurograft.reports.number_text import duration
+    from neurograft.studies.status import study_status
+
+    found = study_status(study)
+    if json:
+        show_json({**asdict(found), "waiting": found.waiting})
+        return
+    left = "not known yet" if found.seconds_left is None else duration(found.seconds_left)
+    rows = [
+        ("cells", str(found.cells)),
+        ("done", str(found.done)),
+        ("running", str(len(found.running))),
+        ("left by a worker that is gone", str(found.stalled)),
+        ("waiting", str(found.waiting)),
+        ("failed", str(len(found.failed))),
+        ("time left", f"{left}, with {found.workers} side by side"),
+    ]
+    show_table(str(study), ("", ""), rows)
+    for cell in found.running:
+        typer.echo(f"running for {duration(cell.seconds)} on {cell.host}: {cell.title}")
+    for title, error in list(found.failed.items())[:10]:
+        typer.echo(f"failed: {title}: {error}")
+
+
+@app.command("report")
+def report(study: StudyArgument, json: JsonOption = False) -> None:
+    """Write tables, answer and page from the cells that are finished."""
+    from neurograft.cli.display import show_json
+
+    sentences = _write_report(study)
+    if json:
+        show_json({"page": str(study / "results" / "report.html"), "answer": sentences})
+        return
+    for sentence in sentences or ["Nothing is scored yet."]:
+        typer.echo(f"- {sentence}")
+    if sentences:
+        typer.echo(f"Page: {study / 'results' / 'report.html'}")
+
+
+@app.command("labels")
+def labels(
+    study: StudyArgument,
+    target: Annotated[float, typer.Option(help="What is to be reached.", show_default=False)],
+    measure: Annotated[str, typer.Option(help="A measure of the study, or icc:QUANTITY of a biomarker.")] = "dice",
+    label: Annotated[str | None, typer.Option(help="Structure.  [default: the mean]", show_default=False)] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Methods to ask about; all by default.", show_default=False)
+    ] = None,
+    have: Annotated[
+        int | None, typer.Option(min=0, help="Labelled people there are already.", show_default=False)
+    ] = None,
+    minutes_per_scan: Annotated[float | None, typer.Option(min=0.0, show_default=False)] = None,
+    json: JsonOption = False,
+) -> None:
+    """Say how many more labelled scans reach a target, from a study's own learning curves."""
+    from neurograft.cli.display import show_json
+    from neurograft.studies.answers.label_need import needs_of_study
+    from neurograft.studies.folder import StudyFolder
+
+    needs = needs_of_study(StudyFolder(study), target, measure, label, method or (), have, minutes_per_scan)
+    if json:
+        show_json([need.to_dict() for need in needs])
+        return
+    for need in needs:
+        typer.echo(f"- {need.sentence()}")
+
+
+@app.command("list")
+def list_protocols() -> None:
+    """List the protocols that ship with the package."""
+    from neurograft.studies.protocol import load_protocol, protocol_names
+
+    for name in protocol_names():
+        typer.echo(f"{name}: {load_protocol(name).title}")
+
+
+def _executor_of(
+    kind: str, cluster: str, workers: int | None, protocol: "Protocol", out: Path
+) -> "tuple[Callable[[], Executor], int]":
+    """What starts the executor, and how many cells it runs side by side."""
+    from neurograft.errors import InputError
+    from neurograft.studies.executors.local import LocalExecutor, fitting_workers
+
+    compute = protocol.compute
+    if kind == "local":
+        count = workers or fitting_workers(compute.threads, compute.memory_mib)
+        return lambda: LocalExecutor(out, count, compute.threads, _gpus(compute.device)), count
+    if kind == "dask":
+        from neurograft.studies.executors.dask_cluster import DaskExecutor, load_cluster
+
+        config = load_cluster(cluster)
+        if workers is not None:
+            config = config.model_copy(update={"workers": workers})
+        return lambda: DaskExecutor(out, config, compute.threads, compute.memory_mib), config.workers
+    raise InputError(f"--executor {kind!r} is unknown", "Choose local or dask")
+
+
+def _gpus(device: str) -> list[int]:
+    if device == "cpu":
+        return []
+    import torch
+
+    return list(range(torch.cuda.device_count()))
+
+
+def _teller() -> Callable[[int, int, str], None]:
+    """Tell of every cell on a terminal, else of each twentieth part of them."""
+    import sys
+
+    shown = -1
+    everyone = sys.stderr.isatty()
+
+    def tell(done: int, total: int, title: str) -> None:
+        nonlocal shown
+        part = done * 20 // total
+        if everyone or part > shown or total <= 40:
+            shown = part
+            typer.echo(f"[{done}/{total}] {title}", err=True)
+
+    return tell
+
+
+def _write_report(out: Path) -> list[str]:
+    from neurograft.reports.study_report import write_study_report
+
+    answer: Any = write_study_report(out)
+    return list(answer)

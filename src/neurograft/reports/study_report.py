@@ -1,0 +1,186 @@
+"""From the folder of a study to its tables, its answer and its page."""
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from neurograft.imaging.files import read_image, read_label_map
+from neurograft.imaging.orientation import reorient
+from neurograft.inference.files import mask_path
+from neurograft.reports.comparison import SliceExample
+from neurograft.reports.number_text import counted, duration
+from neurograft.reports.study import StudyReport
+from neurograft.reports.study_methods import methods_paragraph
+from neurograft.reports.study_page import write_study_page
+from neurograft.studies.cells.scoring import MASKS
+from neurograft.studies.cells.training import people_of
+from neurograft.studies.folder import StudyFolder
+from neurograft.studies.protocol.schema import TWIN, UNADAPTED
+from neurograft.studies.results import StudyResults, study_results, write_results
+from neurograft.studies.tables import comparable, headline_label, sizes_of
+
+PAGE = "report.html"
+WORST_CASES = 2
+
+
+def write_study_report(root: Path) -> list[str]:
+    """Write tables, answer and page into the study's folder ``results``.
+
+    Returns:
+        The sentences of the answer; none where nothing is scored yet, and nothing is written then.
+
+    Raises:
+        InputError: there is no study.
+    """
+    results = study_results(root)
+    if results is None:
+        return []
+    folder = write_results(results, root)
+    write_study_page(study_report(results, root), folder / PAGE)
+    return results.sentences()
+
+
+def study_report(results: StudyResults, root: Path) -> StudyReport:
+    """Put together what the page shows."""
+    folder = StudyFolder(root)
+    methods, references = methods_paragraph(results)
+    claims = tuple(results.claims)
+    needs = tuple(need.sentence() for need in results.needs)
+    said = [sentence for sentence in results.sentences() if sentence not in {*claims, *needs}]
+    # The sums over all sizes stand first, for all experiments; the sentences on single sizes follow.
+    count = {answer.name: 1 + any(UNADAPTED in size.against for size in answer.sizes) for answer in results.answers}
+    leading = [s for answer in results.answers for s in answer.sentences()[: count[answer.name]]]
+    scored = next(
+        iter({str(folder.result(c.id)["policy"]) for c in folder.cells() if _is_scored(folder, c.id, c.kind)}), ""
+    )
+    return StudyReport(
+        results=results,
+        answer=(*leading, *(sentence for sentence in said if sentence not in leading)),
+        claims=claims,
+        needs=needs,
+        warnings=tuple(_warnings(folder)),
+        examples=tuple(_examples(results, folder)),
+        facts=_facts(results, folder),
+        methods=methods,
+        references=references,
+        notes=(
+            *results.protocol.notes,
+            "Intervals and tests resample test people; where trainings were repeated, a verdict also asks that they "
+            "agree.",
+            *([f"Empty masks and missing predictions: {scored}."] if scored else []),
+        ),
+    )
+
+
+def _is_scored(folder: StudyFolder, identifier: str, kind: str) -> bool:
+    return kind == "score" and folder.is_finished(identifier)
+
+
+def _warnings(folder: StudyFolder) -> list[str]:
+    cells = folder.cells()
+    done, failed = folder.finished(), folder.failed()
+    open_cells = [cell for cell in cells if cell.id not in done and cell.id not in failed]
+    said = []
+    if open_cells:
+        said.append(f"{len(open_cells)} of {len(cells)} cells are not finished: the figures are of those that are.")
+    for cell in cells:
+        if cell.id in failed and cell.id not in done:
+            said.append(f"{cell.title} failed: {failed[cell.id]['error']}")
+    return said if len(said) <= 12 else [*said[:12], f"{len(said) - 12} more cells failed."]
+
+
+def _facts(results: StudyResults, folder: StudyFolder) -> dict[str, str]:
+    machines: Counter[str] = Counter()
+    versions: dict[str, str] = {}
+    seconds = 0.0
+    for cell in folder.cells():
+        if not folder.is_finished(cell.id):
+            continue
+        result = folder.result(cell.id)
+        seconds += float(result["seconds"])
+        machines[f"{result['host']}: {result.get('machine', '')}".rstrip(": ")] += 1
+        versions |= result.get("versions", {})
+    runs = results.runs
+    facts = {
+        "cells": str(sum(machines.values())),
+        "machines": "\n".join(f"{name} ({counted(count, 'cell')})" for name, count in machines.most_common()),
+        "work in all": duration(seconds),
+    }
+    if not runs.empty:
+        facts["training"] = f"{duration(float(runs['training_seconds'].sum()))} for {len(runs)} models"
+        facts["computed with"] = ", ".join(sorted(set(runs["compute"]) - {"nothing to train"}))
+        facts["peak memory of a training"] = f"{runs['peak_memory_mib'].max():.0f} MiB"
+        again = int((runs["attempt"] > 1).sum())
+        if again:
+            facts["continued elsewhere"] = f"{counted(again, 'training')}, after a worker was lost"
+    facts["versions"] = "\n".join(f"{name} {value}" for name, value in versions.items())
+    return facts
+
+
+def _examples(results: StudyResults, folder: StudyFolder) -> list[SliceExample]:
+    """The worst cases of the chosen strategy at its largest size, and its middling one, by experiment."""
+    examples: list[SliceExample] = []
+    measure = results.protocol.scoring.measures[0]
+    for name in dict.fromkeys(map(str, results.scores["experiment"])):
+        own = results.scores[results.scores["experiment"] == name]
+        answer = next((one for one in results.answers if one.name == name and one.sizes), None)
+        size = answer.sizes[-1].size if answer is not None else sizes_of(own)[-1]
+        method = answer.sizes[-1].choice.leading if answer is not None else None
+        frame = comparable(own, size)
+        frame = frame[(frame["label"] == headline_label(own)) & (frame["size"] == size)]
+        if method is None:
+            adapted = frame[~frame["strategy"].isin((TWIN, UNADAPTED))]
+            method = str((adapted if len(adapted) else frame)["method"].iloc[0])
+        frame = frame[frame["method"] == method]
+        if frame.empty or measure not in frame:
+            continue
+        by_case = frame.groupby("case")[measure].mean().dropna().sort_values()
+        if measure not in ("dice", "iou"):
+            by_case = by_case[::-1]
+        picked = [
+            (f"{name}: worst case" if k == 0 else f"{name}: second worst", c)
+            for k, c in enumerate(by_case.index[:WORST_CASES])
+        ]
+        picked.append((f"{name}: middling case", by_case.index[len(by_case) // 2]))
+        shown: set[str] = set()
+        for title, case in picked:
+            example = None if str(case) in shown else _example(title, str(case), method, size, frame, folder)
+            if example is not None:
+                examples.append(example)
+                shown.add(str(case))
+    return examples
+
+
+def _example(
+    title: str, case_id: str, method: str, size: str, frame: pd.DataFrame, folder: StudyFolder
+) -> SliceExample | None:
+    """A case with the prediction of the first training of a method; ``None`` where no mask was kept."""
+    row = frame[frame["case"] == case_id].iloc[0]
+    for reading in folder.read_lines(folder.readings):
+        same = all(str(reading[key]) == str(row[key]) for key in ("experiment", "method", "size", "test"))
+        if not same or reading["split"] != "test" or str(reading["draw"]) != str(row["draw"]):
+            continue
+        masks = folder.cell(reading["cell"]) / MASKS
+        spec = next(cell.spec for cell in folder.cells() if cell.id == reading["cell"])
+        cohort = people_of(folder, spec).select_labels(spec["labels"])
+        case = next(one for one in cohort.cases if one.id == case_id)
+        file = masks / mask_path(cohort, case)
+        if case.label is None or not file.is_file():
+            return None
+        image = read_image(next(iter(case.images.values())))
+        truth = cohort.labels.to_classes(read_label_map(case.label).data)
+        prediction = cohort.labels.to_classes(read_label_map(file).data)
+        turned = [reorient(layer, image.grid, "RAS") for layer in (image.data, truth, prediction)]
+        return SliceExample(
+            title=title,
+            case=case_id,
+            strategy=f"{method}, {size} people",
+            dice=float(row["dice"]),
+            image=turned[0][0],
+            truth=turned[1][0],
+            prediction=turned[2][0],
+            spacing_mm=turned[0][1].spacing_mm,
+            label_names=tuple(cohort.labels.names),
+        )
+    return None

@@ -1,0 +1,1 @@
+"""Cells: the pieces of work of a study, each named by what decides its result."""

@@ -1,0 +1,23 @@
+"""The cell that refuses people on both sides, once for all trainings that a test set is to judge."""
+
+from typing import Any
+
+from neurograft.cohorts import CohortFingerprint, fingerprint_cohort, require_disjoint
+from neurograft.studies.cells.kinds import CellContext
+from neurograft.studies.cells.training import people_of
+
+
+def guard_cell(context: CellContext) -> dict[str, Any]:
+    """Compare the images of a test set with those of everybody who is learnt from.
+
+    Raises:
+        InputError: the same or nearly the same image is on both sides.
+    """
+    spec = context.cell.spec
+    test = fingerprint_cohort(people_of(context.folder, spec["test"]))
+    images = 0
+    for learners in spec["learners"]:
+        theirs: CohortFingerprint = fingerprint_cohort(people_of(context.folder, learners))
+        require_disjoint(theirs, test, f"the learners of cohort {learners['cohort']!r}", "the test subjects")
+        images += sum(map(len, theirs.subjects.values()))
+    return {"tested": sum(map(len, test.subjects.values())), "learnt_from": images}

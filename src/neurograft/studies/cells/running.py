@@ -1,0 +1,111 @@
+"""Run one cell: in a folder of its own, finished by one move, its failure recorded."""
+
+import logging
+import os
+import platform
+import shutil
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from neurograft.errors import InputError
+from neurograft.outputs import write_json
+from neurograft.studies.cells.cell import Cell
+from neurograft.studies.cells.claims import LEASE_SECONDS, ClaimLostError, claimed, require_claim
+from neurograft.studies.cells.kinds import CellContext, work_of
+from neurograft.studies.folder import RESULT, StudyFolder
+
+logger = logging.getLogger(__name__)
+
+OUTPUT = "out"
+"""In a working folder: what becomes the folder of the finished cell."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt at a cell ended.
+
+    Attributes:
+        cell: its identifier.
+        status: ``done`` now, ``kept`` from before, or ``failed``.
+        seconds: that the attempt took.
+        host: where.
+        error: what went wrong, in one line.
+    """
+
+    cell: str
+    status: Literal["done", "kept", "failed"]
+    seconds: float = 0.0
+    host: str = ""
+    error: str = ""
+
+
+def run_cell(root: str | Path, content: Mapping[str, Any], lease_seconds: float = LEASE_SECONDS) -> Outcome:
+    """Run a cell to its end, or continue an earlier attempt that was cut off.
+
+    Never raises for what the cell's work raises: that is recorded, so that other cells go on.
+
+    Args:
+        root: the study's folder.
+        content: the cell, as `Cell.to_dict` gives it.
+        lease_seconds: how long a claim of another machine must stand still to be taken over.
+    """
+    folder, cell = StudyFolder(Path(root)), Cell.from_dict(content)
+    start, began = time.monotonic(), datetime.now(UTC)
+    final = folder.cell(cell.id)
+    try:
+        with claimed(folder.work, cell.id, final / RESULT, lease_seconds) as work:
+            if work is None:
+                return Outcome(cell.id, "kept", host=platform.node())
+            output = work / OUTPUT
+            output.mkdir(exist_ok=True)
+            facts = work_of(cell.kind)(CellContext(folder, cell, output))
+            seconds = time.monotonic() - start
+            record = {
+                "kind": cell.kind,
+                "title": cell.title,
+                "seconds": round(seconds, 3),
+                "started": began.isoformat(timespec="seconds"),
+                "host": platform.node(),
+                "attempt": int(work.suffix[1:]) + 1,
+                **facts,
+            }
+            write_json(output / RESULT, record)
+            require_claim(work)
+            _publish(output, final)
+        _remove_work(folder, cell.id)
+        folder.failure(cell.id).unlink(missing_ok=True)
+        return Outcome(cell.id, "done", seconds, platform.node())
+    except ClaimLostError as error:
+        logger.warning("%s", error)
+        return Outcome(cell.id, "kept" if folder.is_finished(cell.id) else "failed", error=str(error))
+    except Exception as error:
+        failure = {
+            "error": str(error) or type(error).__name__,
+            "input": isinstance(error, InputError),
+            "traceback": "" if isinstance(error, InputError) else traceback.format_exc(),
+            "host": platform.node(),
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        folder.record_failure(cell, failure)
+        _remove_work(folder, cell.id)
+        return Outcome(cell.id, "failed", time.monotonic() - start, platform.node(), str(failure["error"]))
+
+
+def _publish(output: Path, final: Path) -> None:
+    """Move a finished folder into place; of two equal ones the first stays."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.rename(output, final)
+    except OSError:
+        if not (final / RESULT).is_file():
+            raise
+
+
+def _remove_work(folder: StudyFolder, identifier: str) -> None:
+    for attempt in folder.work.glob(f"{identifier}.*"):
+        shutil.rmtree(attempt, ignore_errors=True)

@@ -1,0 +1,324 @@
+"""From a protocol to its cells: every training and scoring once, whatever shares it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import neurograft
+from neurograft.cohorts import nested_subsets
+from neurograft.errors import InputError
+from neurograft.recipes import load_recipe
+from neurograft.studies.cells.cell import Cell
+from neurograft.studies.cohorts import StudyCohort
+from neurograft.studies.folder import StudyFolder
+from neurograft.studies.protocol.draws import ALL, Subset, TestSet, find_pool, find_subsets, find_test_sets
+from neurograft.studies.protocol.people import SourceConfig, TrainingConfig
+from neurograft.studies.protocol.schema import TWIN, UNADAPTED, ExperimentConfig, Protocol, VariantConfig
+from neurograft.training.run import library_versions
+
+Subjects = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a study, those that others wait for first, and what their results are about.
+
+    Attributes:
+        cells: by identifier.
+        readings: a row for each use of a scoring cell: experiment, method, strategy, source, variant,
+            size, people, test, draw, fold, seed, split, cell, trained.
+    """
+
+    cells: Mapping[str, Cell]
+    readings: tuple[Mapping[str, Any], ...]
+
+    def count(self, kind: str) -> int:
+        """Cells of a kind."""
+        return sum(cell.kind == kind for cell in self.cells.values())
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the tables: a strategy, from a source, in a variant."""
+
+    strategy: str
+    source: str | None
+    variant: str
+    config: TrainingConfig
+    several_sources: bool = False
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        start = f"{self.strategy} from {self.source}" if self.several_sources and self.source else self.strategy
+        return f"{start}, {self.variant}" if self.variant else start
+
+
+@dataclass
+class Expansion:
+    """Makes the cells of a protocol.
+
+    Attributes:
+        protocol: what to expand.
+        cohorts: opened and hashed, by name.
+        placed: where they lie, by name.
+        models: finished source models: name -> hash of the weights.
+        folder: of the study, which keeps recipes and lists of people.
+    """
+
+    protocol: Protocol
+    cohorts: Mapping[str, StudyCohort]
+    placed: Mapping[str, Mapping[str, Any]]
+    models: Mapping[str, str]
+    folder: StudyFolder
+    _cells: dict[str, Cell] = field(default_factory=dict)
+    _readings: list[dict[str, Any]] = field(default_factory=list)
+    _recipes: dict[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
+    _versions: dict[str, str] = field(default_factory=library_versions)
+
+    def plan(self) -> Plan:
+        """Expand every experiment.
+
+        Raises:
+            InputError: fewer people than are asked for, or a recipe that does not exist.
+        """
+        for experiment in self.protocol.experiments:
+            cohort = self.cohorts[experiment.cohort]
+            others = self.cohorts[experiment.test.cohort].subjects if experiment.test.cohort is not None else ()
+            for test in find_test_sets(experiment, cohort.subjects, others):
+                self._expand(experiment, test)
+        return Plan(self._cells, tuple(self._readings))
+
+    def _expand(self, experiment: ExperimentConfig, test: TestSet) -> None:
+        seeds = experiment.seeds or self.protocol.seeds
+        methods = list(_methods(experiment))
+        learners = {experiment.cohort: set(find_pool(experiment, test))}
+        for name in experiment.sources:
+            source = self.protocol.sources[name]
+            if source.cohort is not None:
+                learners.setdefault(source.cohort, set()).update(self._source_people(source, experiment, test))
+        guard = self._guard(experiment, test, learners)
+        for method in methods:
+            if method.strategy == UNADAPTED:
+                for seed in seeds:
+                    # It learns from nobody, but its labels come from somewhere: the pool.
+                    people = find_pool(experiment, test)[:1]
+                    alone = Subset(0, 0, seed, people, (None,))
+                    self._run(experiment, test, method, alone, guard)
+                continue
+            factor = method.config.people_factor if isinstance(method.config, VariantConfig) else 1
+            for subset in find_subsets(experiment, test, seeds, factor):
+                self._run(experiment, test, method, subset, guard)
+
+    def _run(self, experiment: ExperimentConfig, test: TestSet, method: Method, subset: Subset, guard: Cell) -> None:
+        """The trainings of a method on a subset, one a fold, and what is scored of them."""
+        recipe = self._recipe(method.config, experiment)
+        people = f"{len(subset.people)} people" if subset.size else "no people"
+        name = f"{experiment.name}: {method.name}, {people}"
+        trained = []
+        for fold, held in enumerate(subset.folds):
+            title = f"{name}, draw {subset.draw}, seed {subset.seed}" + ("" if held is None else f", fold {fold}")
+            training = self._training(experiment, test, method, subset, held, recipe, title)
+            trained.append(training)
+            if held is not None:
+                scored = self._scoring(experiment.cohort, held, (training,), recipe, guard, f"{title}: validation")
+                self._read(experiment, test, method, subset, scored, (training,), "validation", fold)
+        tested_in = experiment.test.cohort or experiment.cohort
+        if experiment.fold_models == "averaged":
+            scored = self._scoring(tested_in, test.tested, tuple(trained), recipe, guard, f"{name}: test")
+            self._read(experiment, test, method, subset, scored, tuple(trained), "test", None)
+            return
+        for fold, training in enumerate(trained):
+            scored = self._scoring(tested_in, test.tested, (training,), recipe, guard, f"{training.title}: test")
+            number = None if subset.folds[fold] is None else fold
+            self._read(experiment, test, method, subset, scored, (training,), "test", number)
+
+    def _training(
+        self,
+        experiment: ExperimentConfig,
+        test: TestSet,
+        method: Method,
+        subset: Subset,
+        held: Subjects | None,
+        recipe: str,
+        title: str,
+    ) -> Cell:
+        origin, shared = None, False
+        if method.source is not None:
+            config = self.protocol.sources[method.source]
+            origin = self._source(method.source, config, experiment, test, subset.seed)
+            if config.cohort is not None:
+                source_people = self._source_people(config, experiment, test)
+                shared = self._share_people(config.cohort, source_people, experiment.cohort, subset.people)
+        spec = {
+            "cohort": experiment.cohort,
+            "people": self._people(experiment.cohort, subset.people),
+            "recipe": recipe,
+            "strategy": method.strategy,
+            "source": {"cell": origin.id} if isinstance(origin, Cell) else origin,
+            "label_from": dict(experiment.label_from) if origin is not None else {},
+            "seed": subset.seed,
+            "validation": None if held is None else list(held),
+            "shared": shared,
+            **self._software(),
+        }
+        return self._keep(Cell("train", spec, (origin.id,) if isinstance(origin, Cell) else (), title))
+
+    def _source(
+        self, name: str, config: SourceConfig, experiment: ExperimentConfig, test: TestSet, seed: int
+    ) -> Cell | dict[str, str]:
+        """The cell that trains a source model, or the name of a finished one."""
+        if config.model is not None:
+            return {"name": name, "weights": self.models[name]}
+        cohort = config.cohort or ""
+        people = self._source_people(config, experiment, test)
+        own = config.seed if config.seed is not None else seed
+        spec = {
+            "cohort": cohort,
+            "people": self._people(cohort, people),
+            "recipe": self._recipe(config, None),
+            "strategy": TWIN,
+            "source": None,
+            "label_from": {},
+            "seed": own,
+            "validation": None,
+            "shared": False,
+            **self._software(),
+        }
+        return self._keep(Cell("train", spec, (), f"source {name}, {len(people)} people, seed {own}"))
+
+    def _source_people(self, config: SourceConfig, experiment: ExperimentConfig, test: TestSet) -> Subjects:
+        """Whom a source model learns from: never anybody who is tested."""
+        cohort = config.cohort or ""
+        away: set[str] = set()
+        if self._same_place(cohort, experiment.test.cohort or experiment.cohort):
+            away |= set(test.tested)
+        if config.people == "apart" and self._same_place(cohort, experiment.cohort):
+            away |= set(find_pool(experiment, test))
+        left = tuple(subject for subject in self.cohorts[cohort].subjects if subject not in away)
+        if isinstance(config.people, int):
+            if config.people > len(left):
+                raise InputError(
+                    f"experiment {experiment.name}: its source learns from {config.people} people of cohort "
+                    f"{cohort!r}, and {len(left)} are left beside the test set",
+                    "Ask for fewer",
+                )
+            return nested_subsets(left, [config.people], experiment.test.seed)[config.people]
+        if not left:
+            raise InputError(
+                f"experiment {experiment.name}: nobody of cohort {cohort!r} is left for its source",
+                "Make pool smaller, or set the source's people to rest",
+            )
+        return left
+
+    def _scoring(
+        self, cohort: str, people: Subjects, trained: tuple[Cell, ...], recipe: str, guard: Cell, title: str
+    ) -> Cell:
+        models = [cell.id for cell in trained]
+        spec = {
+            "cohort": cohort,
+            "people": self._people(cohort, people),
+            "models": models,
+            "labels": self.folder.block(recipe)["labels"],
+            "scoring": self.protocol.scoring.model_dump(mode="json"),
+            "keep_masks": self.protocol.keep_masks,
+            "device": "cuda" if self.protocol.compute.device == "cuda" else "cpu",
+            **self._software(),
+        }
+        return self._keep(Cell("score", spec, (*models, guard.id), title))
+
+    def _guard(self, experiment: ExperimentConfig, test: TestSet, learners: Mapping[str, set[str]]) -> Cell:
+        def group(cohort: str, subjects: Subjects) -> dict[str, str]:
+            return {"cohort": cohort, "people": self._people(cohort, subjects)}
+
+        tested = group(experiment.test.cohort or experiment.cohort, test.tested)
+        others = [group(cohort, tuple(sorted(subjects))) for cohort, subjects in sorted(learners.items()) if subjects]
+        spec = {"test": tested, "learners": others, "neurograft": neurograft.__version__}
+        return self._keep(Cell("guard", spec, (), f"{experiment.name}: nobody on both sides of {test.name}"))
+
+    def _read(
+        self,
+        experiment: ExperimentConfig,
+        test: TestSet,
+        method: Method,
+        subset: Subset,
+        scored: Cell,
+        trained: tuple[Cell, ...],
+        split: str,
+        fold: int | None,
+    ) -> None:
+        self._readings.append(
+            {
+                "experiment": experiment.name,
+                "method": method.name,
+                "strategy": method.strategy,
+                "source": method.source or "",
+                "variant": method.variant,
+                "size": str(subset.size),
+                "people": len(subset.people) if subset.size else 0,
+                "test": test.name,
+                "draw": subset.draw,
+                "fold": fold,
+                "seed": subset.seed,
+                "split": split,
+                "cell": scored.id,
+                "trained": [cell.id for cell in trained],
+            }
+        )
+
+    def _recipe(self, config: TrainingConfig, experiment: ExperimentConfig | None) -> str:
+        """The resolved recipe of a training, kept in the study's blocks."""
+        protocol = self.protocol
+        layers: list[TrainingConfig] = [config] if experiment is None or config is experiment else [experiment, config]
+        name = next((layer.recipe for layer in reversed(layers) if layer.recipe is not None), protocol.recipe)
+        values = dict(protocol.overrides)
+        for layer in layers:
+            values |= layer.overrides
+        for key in ("device", "precision", "channels_last", "threads"):
+            values[f"compute.{key}"] = getattr(protocol.compute, key)
+        texts = tuple(f"{key}={json.dumps(value)}" for key, value in values.items())
+        if (name, texts) not in self._recipes:
+            recipe = load_recipe(name, texts)
+            self._recipes[name, texts] = self.folder.keep_block(recipe.model_dump(mode="json"))
+        return self._recipes[name, texts]
+
+    def _people(self, cohort: str, subjects: Subjects) -> str:
+        digests = self.cohorts[cohort].digests
+        return self.folder.keep_block({subject: digests[subject] for subject in subjects})
+
+    def _same_place(self, first: str, second: str) -> bool:
+        return first == second or self.placed[first]["path"] == self.placed[second]["path"]
+
+    def _share_people(self, first: str, people: Subjects, second: str, others: Subjects) -> bool:
+        if self._same_place(first, second):
+            return bool(set(people) & set(others))
+        here, there = self.cohorts[first].digests, self.cohorts[second].digests
+        return bool({here[one] for one in people} & {there[one] for one in others})
+
+    def _software(self) -> dict[str, Any]:
+        return {"threads": self.protocol.compute.threads, "versions": self._versions}
+
+    def _keep(self, cell: Cell) -> Cell:
+        return self._cells.setdefault(cell.id, cell)
+
+
+def _methods(experiment: ExperimentConfig) -> Iterator[Method]:
+    """Strategies by sources by variants, in the order of the protocol."""
+    several = len(experiment.sources) > 1
+    variants: list[tuple[str, TrainingConfig]] = [("", experiment)] if experiment.plain else []
+    for name, config in [*variants, *experiment.variants.items()]:
+        chosen = experiment.strategies
+        sources = experiment.sources
+        if isinstance(config, VariantConfig):
+            chosen = config.strategies if config.strategies is not None else chosen
+            sources = config.sources if config.sources is not None else sources
+        for strategy in chosen:
+            if strategy == TWIN:
+                yield Method(strategy, None, name, config)
+                continue
+            for source in sources:
+                yield Method(strategy, source, name, config, several)
+
+
+__all__ = ["ALL", "Expansion", "Method", "Plan"]

@@ -1,0 +1,87 @@
+"""The command study: planned, run, watched, reported, and its exit status."""
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from neurograft.cli.main import app
+from neurograft.errors import InputError
+
+TINY = {"budget": "2steps", "network.channels": [4, 8], "sampling.patch_size": [16, 16, 16], "validation.hold_out": 0}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """A protocol of three cells, and the folder of its cohort."""
+    rows = ["subject\timage\tlabel"]
+    for person in range(4):
+        label = np.zeros((16, 16, 16), np.uint8)
+        label[4:9, 4:9, 3 + person : 9] = 1
+        image = np.random.default_rng(person).normal(100, 10, label.shape) + 60.0 * label
+        for kind, data in (("image", image.astype(np.float32)), ("label", label)):
+            nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), tmp_path / f"p{person}_{kind}.nii.gz")
+        rows.append(f"p{person}\tp{person}_image.nii.gz\tp{person}_label.nii.gz")
+    (tmp_path / "cohort.tsv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "labels.tsv").write_text("index\tname\n1\tbox\n")
+    experiment = {"name": "boxes", "cohort": "people", "test": {"count": 2}, "sizes": [2], "strategies": ["scratch"]}
+    tree = {
+        "title": "Boxes",
+        "cohorts": {"people": {"path": "cohort.tsv"}},
+        "overrides": TINY,
+        "experiments": [experiment],
+        "compute": {"device": "cpu", "precision": "fp32", "channels_last": False},
+    }
+    (tmp_path / "boxes.yaml").write_text(yaml.safe_dump(tree))
+    return tmp_path / "boxes.yaml", tmp_path
+
+
+def test_from_plan_to_report(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from neurograft.studies.executors.inline import InlineExecutor
+
+    protocol, folder = files
+    out = folder / "study"
+    words = ["study", "run", str(protocol), "--out", str(out), "--data-root", str(folder)]
+    planned = CliRunner().invoke(app, [*words, "--dry-run", "--no-probe"])
+    assert planned.exit_code == 0, planned.output
+    assert "3 cells: 1 of kind guard, 1 of kind train, 1 of kind score." in planned.output
+    assert "Nothing is scored yet" in CliRunner().invoke(app, ["study", "report", str(out)]).output
+    # Processes of their own are tested elsewhere.
+    monkeypatch.setattr("neurograft.studies.executors.local.LocalExecutor", lambda root, *_: InlineExecutor(root))
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout[done.stdout.index("{") :])["done"] == 3
+    again = CliRunner().invoke(app, [*words, "--json"])
+    assert json.loads(again.stdout[again.stdout.index("{") :])["kept"] == 3
+    status = json.loads(CliRunner().invoke(app, ["study", "status", str(out), "--json"]).stdout)
+    assert (status["cells"], status["done"], status["waiting"]) == (3, 3, 0)
+    assert (out / "results" / "report.html").is_file()
+    need = CliRunner().invoke(app, ["study", "labels", str(out), "--target", "0.8"])
+    assert "cannot be told" in need.output
+    (folder / "p0_image.nii.gz").write_bytes(b"no image")
+    spoilt = CliRunner().invoke(app, words)
+    assert spoilt.exit_code == 1
+    assert "cells failed" in spoilt.output
+
+
+def test_wrong_calls(files: tuple[Path, Path]) -> None:
+    protocol, folder = files
+    run = ["study", "run", str(protocol), "--out", str(folder / "study"), "--data-root", str(folder)]
+    for words, message in (
+        ([*run, "--executor", "cloud"], "Choose local or dask"),
+        ([*run, "experiments=[]"], "at least 1 item"),
+        (["study", "status", str(folder)], "no study here"),
+        (["study", "run", "p9", "--out", str(folder / "study")], "Shipped protocols"),
+    ):
+        result = CliRunner().invoke(app, words)
+        assert isinstance(result.exception, InputError), result.output
+        assert message in str(result.exception)
+
+
+def test_shipped_protocols_are_listed() -> None:
+    listed = CliRunner().invoke(app, ["study", "list"]).output
+    assert "p1-small: P1 in small" in listed

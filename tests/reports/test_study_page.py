@@ -1,0 +1,112 @@
+"""The page of a study, in a browser: it opens without a fault, sorts, and its viewer moves."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from neurograft.reports.comparison import SliceExample
+from neurograft.reports.study import StudyReport
+from neurograft.reports.study_methods import methods_paragraph
+from neurograft.reports.study_page import write_study_page
+from neurograft.reports.volume_viewer import viewer_case
+from neurograft.studies.answers.label_need import method_curves, need_of
+from neurograft.studies.answers.statement import answer_experiment
+from neurograft.studies.protocol import load_protocol
+from neurograft.studies.results import StudyResults
+from neurograft.studies.tables import compare_study, summarise_study
+
+Open = Callable[..., AbstractContextManager[Any]]
+
+
+def made_scores() -> pd.DataFrame:
+    generator = np.random.default_rng(0)
+    rows = []
+    for method, levels in {"none": [0.4], "scratch": [0.5, 0.6, 0.7], "full": [0.62, 0.68, 0.72]}.items():
+        for size, level in zip(["0"] if method == "none" else ["2", "5", "14"], levels, strict=True):
+            rows += [
+                {
+                    "experiment": "anterior-to-posterior", "method": method, "strategy": method, "source": "",
+                    "variant": "", "size": size, "people": int(size), "test": "fixed", "draw": 0, "fold": None,
+                    "seed": 0, "split": "test", "subject": f"<p{person}>", "case": f"<p{person}>", "label": "Posterior",
+                    "kind": "label", "status": "ok", "dice": level + generator.normal(0, 0.04),
+                }
+                for person in range(12)
+            ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def made_example() -> SliceExample:
+    generator = np.random.default_rng(1)
+    truth = np.zeros((24, 20, 16), np.int16)
+    truth[8:14, 7:13, 5:11] = 1
+    image = generator.normal(100, 10, truth.shape) + 80.0 * truth
+    return SliceExample(
+        "worst case", "</script>", "full, 14 people", 0.6, image, truth, np.roll(truth, 2, 0), (1, 1, 2), ("A",)
+    )
+
+
+@pytest.fixture(scope="module")
+def report() -> StudyReport:
+    protocol = load_protocol("p1-small", ["comparison.draws=300"])
+    scores = made_scores()
+    curves = tuple(method_curves(scores, "dice"))
+    results = StudyResults(
+        protocol, scores, summarise_study(protocol, scores), compare_study(protocol, scores), pd.DataFrame(),
+        pd.DataFrame(), pd.DataFrame(), (answer_experiment(protocol, scores, "anterior-to-posterior"),), ("A claim.",),
+        curves, tuple(need_of(curve, "dice", 0.7) for curve in curves),
+    )  # fmt: skip
+    paragraph, references = methods_paragraph(results)
+    return StudyReport(
+        results, tuple(results.sentences()), ("A claim.",), tuple(need.sentence() for need in results.needs),
+        ("1 of 9 cells failed.",), (made_example(),), {"cells": "9"}, paragraph, references, ("A note.",),
+    )  # fmt: skip
+
+
+def test_the_page_in_a_browser(report: StudyReport, opened: Open, tmp_path: Path) -> None:
+    write_study_page(report, tmp_path / "report.html")
+    for width in (1200, 380):
+        with opened(tmp_path / "report.html", width) as page:
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            for link in page.query_selector_all("nav a"):
+                assert page.query_selector(link.get_attribute("href")) is not None
+            where = page.text_content(".viewer output")
+            assert "truth A" in where
+            canvas = page.query_selector('canvas[data-plane="axial"]')
+            assert canvas is not None
+            canvas.scroll_into_view_if_needed()
+            before = page.evaluate("c => c.toDataURL()", canvas)
+            canvas.click(position={"x": 3, "y": 3})
+            moved = page.text_content(".viewer output")
+            assert moved != where
+            assert "truth none" in moved
+            page.click('.viewer input[name="prediction"]')
+            assert page.evaluate("c => c.toDataURL()", canvas) != before
+    with opened(tmp_path / "report.html") as page:
+        column = page.query_selector_all("#case-table-1 th button")[-1]
+        column.click()
+        cells = [float(row.text_content()) for row in page.query_selector_all("#case-table-1 tbody td:last-child")]
+        assert cells == sorted(cells, reverse=True)
+
+
+def test_the_viewer_packs_what_it_is_given() -> None:
+    from base64 import b64decode
+
+    example = made_example()
+    case = viewer_case(example)
+    shape = tuple(case.data["shape"])
+    labels = np.frombuffer(b64decode(case.data["labels"]), np.uint8).reshape(shape)
+    assert (labels & 15).sum() == (example.truth > 0).sum()
+    assert ((labels >> 4) > 0).sum() == (example.prediction > 0).sum()
+    assert len(b64decode(case.data["image"])) == np.prod(shape)
+
+
+def test_the_methods_paragraph_cites_what_it_names(report: StudyReport) -> None:
+    assert "44 people were set aside" in report.methods
+    assert "2, 5, 7, 14 and 42 people" in report.methods
+    cited = {int(part) for text in report.methods.split("[")[1:] for part in text.split("]")[0].split(",")}
+    assert cited == set(range(1, len(report.references) + 1))

@@ -1,0 +1,166 @@
+"""Answers from made scores, whose truth is known."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from neurograft.studies.answers.choice import CHOSEN, choose_strategy
+from neurograft.studies.answers.label_need import LabelNeed, method_curves, need_of
+from neurograft.studies.answers.statement import answer_claim, answer_experiment, finding_of
+from neurograft.studies.protocol.schema import ClaimConfig, Protocol
+from neurograft.studies.tables import compare_study, sizes_of, summarise_study
+
+
+def made_scores(levels: dict[str, dict[str, float]], people: int = 20, folds: int = 2, seed: int = 0) -> pd.DataFrame:
+    """Scores of methods by size; each fold is scored on test people, and on validation people of its own."""
+    generator = np.random.default_rng(seed)
+    ease = {"test": generator.normal(0, 0.04, people), "validation": generator.normal(0, 0.04, people)}
+    rows = []
+    for method, by_size in levels.items():
+        for size, level in by_size.items():
+            for fold in range(folds if size != "0" else 1):
+                for split in ("test", "validation") if size != "0" else ("test",):
+                    for person in range(people):
+                        rows.append(
+                            {
+                                "experiment": "e", "method": method, "strategy": method.split(",")[0], "source": "",
+                                "variant": "", "size": size, "people": int(size), "test": "fixed", "draw": 0,
+                                "fold": None if size == "0" else fold, "seed": 0, "split": split,
+                                "subject": f"{split}{person}", "case": f"{split}{person}", "label": "box",
+                                "kind": "label", "status": "ok",
+                                "dice": level + ease[split][person] + generator.normal(0, 0.01),
+                            }
+                        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def study(tree: dict[str, Any]) -> Protocol:
+    tree["experiments"][0]["name"] = "e"
+    return Protocol.model_validate(tree | {"comparison": {"draws": 500}})
+
+
+LEVELS = {
+    "none": {"0": 0.40},
+    "scratch": {"2": 0.50, "5": 0.60, "14": 0.75},
+    "full": {"2": 0.60, "5": 0.66, "14": 0.75},
+    "freeze": {"2": 0.64, "5": 0.62, "14": 0.70},
+}
+
+
+def test_where_transfer_helps_is_said_by_size(study: Protocol) -> None:
+    answer = answer_experiment(study, made_scores(LEVELS), "e")
+    assert [(one.size, one.choice.leading) for one in answer.sizes] == [("2", "freeze"), ("5", "full"), ("14", "full")]
+    assert all(one.choice.how == "chosen on validation people" for one in answer.sizes)
+    findings = [finding_of(one.against["scratch"]) for one in answer.sizes]
+    assert findings[:2] == ["better", "better"]
+    assert findings[2] != "better"
+    assert answer.sizes[0].mean == pytest.approx(0.64, abs=0.03)
+    assert answer.sizes[0].against["scratch"]["difference"] == pytest.approx(0.14, abs=0.01)
+    assert answer.sizes[0].against["none"]["difference"] == pytest.approx(0.24, abs=0.01)
+    first, second, *_ = answer.sentences()
+    assert "transfer is better than training from scratch with 2 and 5 people" in first
+    assert "adapting is better than the source as it is with 2, 5 and 14 people" in second
+    assert answer.to_dict()["sizes"][0]["against"]["scratch"]["finding"] == "better"
+
+
+def test_the_winner_among_equals_does_not_profit_from_being_chosen() -> None:
+    """The best of eight equal methods looks better than it is; the choice's figure does not."""
+    naive, honest = [], []
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        rows = [
+            {
+                "subject": f"p{p}",
+                "case": f"p{p}",
+                "method": f"m{m}",
+                "value": generator.normal(0.7, 0.05),
+                "fold": "",
+                "seed": "0",
+            }
+            for m in range(8)
+            for p in range(20)
+        ]
+        table = pd.DataFrame(rows)
+        choice = choose_strategy(table, table.iloc[:0], [f"m{m}" for m in range(8)], True)
+        assert choice is not None
+        assert sum(choice.chosen.values()) == pytest.approx(1)
+        assert len(choice.scores) == 20
+        assert set(choice.scores["method"]) == {CHOSEN}
+        naive.append(table.groupby("method")["value"].mean().max())
+        honest.append(choice.scores["value"].mean())
+    assert np.mean(naive) > 0.71
+    assert np.mean(honest) == pytest.approx(0.70, abs=0.004)
+
+
+def test_lower_is_better_for_distances() -> None:
+    rows = [
+        {"subject": f"p{p}", "case": f"p{p}", "method": name, "value": value, "fold": "", "seed": "0"}
+        for p in range(4)
+        for name, value in (("near", 1.0), ("far", 5.0))
+    ]
+    table = pd.DataFrame(rows)
+    choice = choose_strategy(table, table.iloc[:0], ["near", "far"], higher_is_better=False)
+    assert choice is not None
+    assert choice.leading == "near"
+    assert choose_strategy(table, table.iloc[:0], ["neither"], True) is None
+
+
+def test_claims_are_judged_one_by_one(study: Protocol) -> None:
+    scores = made_scores(LEVELS)
+    claim = ClaimConfig(text="Tuning all beats freezing.", better="full", than="freeze")
+    (sentence,) = answer_claim(study, scores, claim)
+    assert "holds here with 5 and 14 people" in sentence
+    assert "does not hold here: the opposite is shown with 2 people" in sentence
+    absent = ClaimConfig(text="?", better="lora", than="freeze")
+    assert answer_claim(study, scores, absent) == []
+
+
+def test_tables_are_over_people_and_name_the_spread_of_trainings(study: Protocol) -> None:
+    scores = made_scores(LEVELS)
+    summary = summarise_study(study, scores)
+    row = summary[(summary["method"] == "full") & (summary["size"] == "5")].iloc[0]
+    own = scores[(scores["method"] == "full") & (scores["size"] == "5") & (scores["split"] == "test")]
+    by_person = own.groupby("subject")["dice"].mean()
+    assert row["mean"] == pytest.approx(by_person.mean())
+    assert row["sd"] == pytest.approx(by_person.std(ddof=1))
+    assert row["low"] < row["mean"] < row["high"]
+    by_fold = own.groupby("fold")["dice"].mean()
+    assert (row["run_low"], row["run_high"]) == pytest.approx((by_fold.min(), by_fold.max()))
+    assert row["n_subjects"] == 20
+    comparisons = compare_study(study, scores)
+    assert sizes_of(scores) == ["2", "5", "14"]
+    # At each size all methods, the source as it is among them, against scratch.
+    assert len(comparisons) == 3 * 3
+    assert set(comparisons["second"]) == {"scratch"}
+    found = comparisons[(comparisons["size"] == "2") & (comparisons["first"] == "none")].iloc[0]
+    assert found["difference"] == pytest.approx(-0.10, abs=0.01)
+    assert found["family_size"] == 3
+
+
+def test_the_need_of_labels_in_scans_and_minutes() -> None:
+    levels = {"full": {size: 0.9 - 0.5 * int(size) ** -0.7 for size in ("2", "4", "8", "16", "32")}}
+    scores = made_scores(levels, people=40)
+    (curve,) = method_curves(scores, "dice")
+    need = need_of(curve, "dice", 0.80, have=3, minutes_per_scan=30)
+    assert need.low <= 5 ** (1 / 0.7) <= need.high
+    text = need.sentence()
+    assert "more (" in text
+    assert "than the 3 labelled" in text
+    assert "minutes of annotation" in text
+    assert "does not cover another" in text
+    assert "out of sight" in need_of(curve, "dice", 0.999).sentence()
+    few = method_curves(made_scores({"full": {"2": 0.5, "4": 0.6}}), "dice")[0]
+    assert "cannot be told from these data: a curve needs 3 numbers of people" in need_of(few, "dice", 0.8).sentence()
+
+
+def test_people_are_whole() -> None:
+    need = LabelNeed(
+        "e", "full", "dice", "", 0.8, people=6.2, low=4.1, high=13.7, have=2, minutes_per_scan=10, largest=42, draws=3
+    )
+    assert need.sentence() == (
+        "e, full: 5 more (3 to 12) than the 2 labelled, for a Dice of 0.8: 50 minutes of annotation (30 to 120) "
+        "(95% interval)."
+    )

@@ -1,0 +1,94 @@
+"""One worker a cell; a dead one's cell is taken over, a living one's is not."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from neurograft.studies.cells.claims import CLAIM, ClaimLostError, claimed, holder_of, is_gone, require_claim
+
+
+def dead_process() -> dict[str, object]:
+    """A process of this machine that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return {"host": platform.node(), "pid": process.pid, "started": 1.0}
+
+
+def left_behind(work: Path, holder: dict[str, object], attempt: int = 0) -> Path:
+    folder = work / f"cell.{attempt}"
+    folder.mkdir(parents=True)
+    (folder / CLAIM).write_text(json.dumps(holder))
+    (folder / "progress").write_text("half")
+    return folder
+
+
+def test_the_folder_of_a_dead_worker_is_continued_at_once(tmp_path: Path) -> None:
+    left = left_behind(tmp_path, dead_process())
+    (left / "run").mkdir()
+    (left / "run" / ".model.partial.lock").write_text("held by the dead")
+    start = time.monotonic()
+    with claimed(tmp_path, "cell", tmp_path / "done") as folder:
+        assert folder == tmp_path / "cell.1"
+        assert (folder / "progress").read_text() == "half"
+        assert not list(folder.rglob("*.lock"))
+        assert time.monotonic() - start < 2
+    assert not left.exists()
+
+
+def test_a_worker_of_another_machine_is_given_its_lease(tmp_path: Path) -> None:
+    left_behind(tmp_path, {"host": "elsewhere", "pid": 1, "started": 1.0})
+    start = time.monotonic()
+    with claimed(tmp_path, "cell", tmp_path / "done", lease_seconds=0.6) as folder:
+        assert 0.5 < time.monotonic() - start < 5
+        assert folder == tmp_path / "cell.1"
+
+
+def test_a_worker_that_beats_keeps_its_cell_until_it_is_done(tmp_path: Path) -> None:
+    left = left_behind(tmp_path, {"host": "elsewhere", "pid": 1, "started": 1.0})
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(0.05):
+            os.utime(left / CLAIM)
+
+    beating = threading.Thread(target=beat)
+    beating.start()
+    threading.Timer(1.0, (tmp_path / "done").touch).start()
+    try:
+        with claimed(tmp_path, "cell", tmp_path / "done", lease_seconds=0.5) as folder:
+            assert folder is None
+    finally:
+        stop.set()
+        beating.join()
+
+
+def test_who_was_taken_over_may_not_go_on(tmp_path: Path) -> None:
+    with claimed(tmp_path, "cell", tmp_path / "done") as folder:
+        assert folder is not None
+        require_claim(folder)
+        os.rename(folder, tmp_path / "cell.1")
+        with pytest.raises(ClaimLostError):
+            require_claim(folder)
+        (tmp_path / "cell.1" / CLAIM).write_text(json.dumps(dead_process()))
+        with pytest.raises(ClaimLostError):
+            require_claim(tmp_path / "cell.1")
+
+
+def test_a_folder_without_claim_is_taken_after_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("neurograft.studies.cells.claims.BEAT_SECONDS", 0.1)
+    (tmp_path / "cell.0").mkdir()
+    with claimed(tmp_path, "cell", tmp_path / "done") as folder:
+        assert folder == tmp_path / "cell.1"
+
+
+def test_nothing_is_known_of_other_machines(tmp_path: Path) -> None:
+    assert is_gone(dead_process())
+    assert not is_gone({"host": "elsewhere", "pid": 1, "started": 1.0})
+    assert holder_of(tmp_path) is None

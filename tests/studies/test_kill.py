@@ -1,0 +1,149 @@
+"""A study that is cut off again and again ends with the tables of one that ran through."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from neurograft.studies.executors.local import LocalExecutor
+from neurograft.studies.folder import StudyFolder
+from neurograft.studies.protocol import load_protocol
+from neurograft.studies.results import study_results, write_results
+from neurograft.studies.run import Places, plan_study, run_study
+
+STUDY = """
+import json, os, signal, sys, time
+from pathlib import Path
+import numpy as np
+import torch
+from neurograft.studies.executors.inline import InlineExecutor
+from neurograft.studies.protocol import load_protocol
+from neurograft.studies.results import study_results, write_results
+from neurograft.studies.run import Places, plan_study, run_study
+import neurograft.studies.cells.training, neurograft.studies.cells.scoring, neurograft.studies.cells.guarding
+
+torch.set_num_threads(1)
+protocol, data = Path(sys.argv[1]), Path(sys.argv[2])
+
+def study(out):
+    plan = plan_study(load_protocol(protocol), out, Places(data))
+    result = run_study(plan, out, lambda: InlineExecutor(out))
+    assert not result.failed, result.failed
+    write_results(study_results(out), out)
+
+def start(out):
+    child = os.fork()
+    if child:
+        return child
+    os.setsid()
+    with open(os.devnull, "w") as silence:
+        os.dup2(silence.fileno(), 1)
+        os.dup2(silence.fileno(), 2)
+    try:
+        study(out)
+    except BaseException as error:
+        Path("error.txt").write_text(repr(error))
+        os._exit(1)
+    os._exit(0)
+
+def finish(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+# As nobody has run anything in this process, it can be forked.
+begun = time.monotonic()
+assert finish(start(Path("undisturbed"))) == 0, Path("error.txt").read_text()
+duration = time.monotonic() - begun
+moments, kills = np.random.default_rng(5), 0
+for share in (0.1, 0.3, 0.4, 0.5, 0.3, 0.4):
+    child = start(Path("killed"))
+    time.sleep(duration * share * moments.uniform(0.7, 1.3))
+    if os.waitpid(child, os.WNOHANG)[0]:
+        break
+    os.kill(child, signal.SIGKILL)
+    assert finish(child) == -signal.SIGKILL
+    kills += 1
+assert finish(start(Path("killed"))) == 0, Path("error.txt").read_text()
+print(json.dumps({"kills": kills, "seconds": duration}))
+"""
+
+
+def outcome(root: Path) -> dict[str, str]:
+    """Hashes of all that must not depend on what happened on the way."""
+    files = [root / "results" / name for name in ("scores.tsv", "summary.tsv", "comparisons.tsv", "answer.json")]
+    files += sorted(root.glob("cells/*/*/run/model/model.safetensors"))
+    assert len(files) > 8
+    return {str(file.relative_to(root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def write_protocol(tree: dict[str, Any], folder: Path) -> Path:
+    tree["overrides"]["budget"] = "12steps"
+    file = folder / "protocol.yaml"
+    file.write_text(yaml.safe_dump(tree))
+    return file
+
+
+def test_sigkill_to_the_study_at_random_moments(tree: dict[str, Any], balls: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STUDY, str(write_protocol(tree, tmp_path)), str(balls)],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1])["kills"] >= 3
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "undisturbed")
+    assert not list((tmp_path / "killed" / "work").iterdir())
+
+
+@pytest.mark.slow
+def test_sigkill_to_local_workers_while_they_train(tree: dict[str, Any], balls: Path, tmp_path: Path) -> None:
+    """The first attempt at every third training is killed with its worker."""
+    protocol = load_protocol(write_protocol(tree, tmp_path))
+    outcomes = []
+    for name in ("undisturbed", "killed"):
+        root = tmp_path / name
+        plan = plan_study(protocol, root, Places(balls))
+        killer = None
+        if name == "killed":
+            killer = subprocess.Popen([sys.executable, "-c", _KILLER, str(root)])
+        result = run_study(plan, root, partial(LocalExecutor, root, 2))
+        if killer is not None:
+            killer.terminate()
+            killer.wait()
+        assert not result.failed
+        results = study_results(root)
+        assert results is not None
+        write_results(results, root)
+        outcomes.append(outcome(root))
+    killed = StudyFolder(tmp_path / "killed")
+    assert max(killed.result(name)["attempt"] for name in killed.finished()) > 1
+    assert outcomes[0] == outcomes[1]
+
+
+_KILLER = """
+import json, os, signal, sys, time
+from pathlib import Path
+work, shot = Path(sys.argv[1]) / "work", []
+while len(shot) < 2:
+    time.sleep(0.002)
+    for claim in work.glob("*.0/claim.json") if work.is_dir() else ():
+        cell = claim.parent.name
+        partial = claim.parent / "out" / ".run.partial"
+        if cell not in shot and (partial / "plan.json").is_file():
+            try:
+                os.kill(json.loads(claim.read_text())["pid"], signal.SIGKILL)
+            except (OSError, ValueError):
+                continue
+            shot.append(cell)
+            time.sleep(1)
+            break
+"""
