@@ -136,6 +136,7 @@ def test_predict_with_several_models_a_single_scan_and_overrides(study: Any, neu
     assert "1 scans segmented into new" in outcome.out
     assert sorted(path.name for path in Path("new").glob("c*")) == [
         "c_dseg.nii.gz",
+        "c_dseg.png",
         "c_label-Coeruleus_probseg.nii.gz",
         "c_label-Nigra_probseg.nii.gz",
     ]

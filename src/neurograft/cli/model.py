@@ -5,9 +5,17 @@ from typing import Annotated
 
 import typer
 
-from neurograft.cli.options import JsonOption, OverridesArgument, read_pairs
+from neurograft.cli import model_average, model_match, model_pack
+from neurograft.cli.options import JsonOption, LabelTableOption, OverridesArgument, read_label_starts
 
-app = typer.Typer(help="Inspect a model; explain a transfer.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Inspect a model; explain a transfer; match labels; average and pack models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.command("match")(model_match.match)
+app.command("average")(model_average.average)
+app.command("pack")(model_pack.pack)
 
 
 @app.command("inspect")
@@ -28,7 +36,8 @@ def inspect(model: Annotated[Path, typer.Argument(metavar="MODEL")], json: JsonO
         info.name,
         ("", ""),
         [
-            ("labels", ", ".join(f"{label.name} ({label.values[0]})" for label in bundle.labels.labels)),
+            ("trained for", info.recipe.task.kind.replace("_", " ")),
+            ("labels", ", ".join(f"{label.name} ({label.values[0]})" for label in bundle.labels.labels) or "none"),
             ("channels", ", ".join(info.channels)),
             ("spacing, mm", " x ".join(f"{value:.3g}" for value in info.spacing_mm)),
             ("network", f"{info.recipe.network.name}, {sum(sizes.values()):,} parameters"),
@@ -64,6 +73,7 @@ def explain(
     label_from: Annotated[
         list[str] | None, typer.Option("--label-from", help="TARGET=SOURCE, as for adapt.", show_default=False)
     ] = None,
+    label_table: LabelTableOption = None,
     json: JsonOption = False,
     overrides: OverridesArgument = None,
 ) -> None:
@@ -73,10 +83,11 @@ def explain(
     from neurograft.models import open_bundle
     from neurograft.recipes import load_recipe
     from neurograft.recipes.loading import override_recipe
+    from neurograft.recipes.pretrained import as_segmentation
     from neurograft.training.run import plan_rows, prepare_transfer
 
     bundle = open_bundle(source)
-    own = {**bundle.info.recipe.model_dump(mode="json"), "labels": None}
+    own = {**as_segmentation(bundle.info.recipe.model_dump(mode="json"), overrides or ()), "labels": None}
     recipe = load_recipe(into, overrides or ()) if into else override_recipe(own, overrides or ())
     names, inputs = tuple(bundle.labels.names), tuple(bundle.info.channels)
     if cohort is not None:
@@ -84,7 +95,7 @@ def explain(
         names, inputs = tuple(chosen.labels.names), chosen.channels
     names = tuple(name.strip() for name in labels.split(",")) if labels else names
     inputs = tuple(name.strip() for name in channels.split(",")) if channels else inputs
-    moves = read_pairs(label_from, "--label-from")
+    moves = read_label_starts(label_from, label_table, names, bundle.labels.names)
     transfer = prepare_transfer(inputs, names, recipe, strategy, bundle, moves, seed=0)
     if json:
         report = {"tensors": transfer.report.to_records(), "counts": transfer.report.counts()}

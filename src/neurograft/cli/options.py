@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 CohortOption = Annotated[
     Path, typer.Option("--cohort", help="Table (.tsv, .csv), BIDS dataset or Decathlon folder.", show_default=False)
 ]
+CohortsOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--cohort", help="Table (.tsv, .csv), BIDS dataset or Decathlon folder; several are joined.", show_default=False
+    ),
+]
 OutOption = Annotated[
     Path, typer.Option("--out", help="Directory for the results; must not exist.", show_default=False)
 ]
@@ -32,6 +38,10 @@ WhereOption = Annotated[
 BidsOption = Annotated[
     list[str] | None,
     typer.Option("--bids", help="Which files of a BIDS dataset, such as suffix=T1w or desc=brain.", show_default=False),
+]
+LabelTableOption = Annotated[
+    Path | None,
+    typer.Option("--label-table", help="The table of neurograft model match, edited.", show_default=False),
 ]
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe overrides.", show_default=False)
@@ -55,11 +65,24 @@ class Selection:
     def __bool__(self) -> bool:
         return bool(self.subjects or self.where or self.bids)
 
-    def open(self, path: Path) -> "Cohort":
-        """Open a cohort and keep the chosen cases."""
-        from neurograft.cohorts import open_cohort
+    def open(self, path: Path, scans_suffice: bool = False) -> "Cohort":
+        """Open a cohort and keep the chosen cases; where scans suffice, it may be a folder of nothing else."""
+        from neurograft.cohorts import open_cohort, open_scans
+        from neurograft.cohorts.scans import COHORT_FILES
 
+        named = any((path / name).is_file() for name in (*COHORT_FILES, "labels.tsv"))
+        if scans_suffice and path.is_dir() and not named:
+            return self.choose(open_scans(path, ["image"]))
         return self.choose(open_cohort(path, bids_filters=read_pairs(self.bids, "--bids", "KEY=VALUE")))
+
+    def open_all(self, paths: Sequence[Path], scans_suffice: bool = False) -> "Cohort":
+        """Open one cohort, or join several, and keep the chosen cases."""
+        from neurograft.cohorts.combining import combine_cohorts
+
+        if len(paths) == 1:
+            return self.open(paths[0], scans_suffice)
+        every = replace(self, subjects=None, where=None)
+        return self.choose(combine_cohorts([every.open(path, scans_suffice) for path in paths]))
 
     def choose(self, cohort: "Cohort") -> "Cohort":
         """Keep the listed subjects, and of these the cases that meet every condition."""
@@ -123,3 +146,18 @@ def read_pairs(texts: Sequence[str] | None, option: str, form: str = "TARGET=SOU
             raise InputError(f"{option} {text!r} is not of the form {form}", f"Write {option} {form}")
         pairs[name.strip()] = other.strip()
     return pairs
+
+
+def read_label_starts(
+    texts: Sequence[str] | None, table: Path | None, targets: Sequence[str], sources: Sequence[str]
+) -> dict[str, str]:
+    """What labels start from, by a table and by options ``TARGET=SOURCE``, which come first.
+
+    Rows of the table for labels that are not learnt are left out, and so are empty ones where the source has
+    no label of that name to be kept from.
+    """
+    from neurograft.cohorts.label_matching import read_label_matches
+
+    rows = read_label_matches(table) if table is not None else {}
+    starts = {target: source for target, source in rows.items() if target in targets and (source or target in sources)}
+    return {**starts, **read_pairs(texts, "--label-from")}

@@ -20,7 +20,9 @@ from neurograft.cli.options import (
 
 
 def predict(
-    model: Annotated[list[Path], typer.Option(help="A model; several are averaged.", show_default=False)],
+    model: Annotated[
+        list[Path], typer.Option(help="A model, such as builtin:subcortical; several are averaged.", show_default=False)
+    ],
     input_: Annotated[
         Path, typer.Option("--input", help="A scan, a folder of scans, or a cohort.", show_default=False)
     ],
@@ -45,6 +47,9 @@ def predict(
         float | None,
         typer.Option(min=1, help="Most memory for merged probabilities, in MiB.", show_default=False),
     ] = None,
+    overlays: Annotated[
+        bool, typer.Option("--overlays/--no-overlays", help="Draw each scan with its mask on it.")
+    ] = True,
     subjects: SubjectsOption = None,
     where: WhereOption = None,
     bids: BidsOption = None,
@@ -66,6 +71,7 @@ def predict(
     from neurograft.inference.engines import EngineRequest
     from neurograft.inference.region_files import region_facts
     from neurograft.inference.run import PredictionRequest, predict_cohort
+    from neurograft.inference.trust_table import suspect_cases
     from neurograft.models import Bundle, open_bundle
     from neurograft.recipes.loading import override_recipe
 
@@ -101,7 +107,9 @@ def predict(
     scans = selection.choose(open_scans(input_, bundles[0].info.channels, read_pairs(bids, "--bids", "KEY=VALUE")))
     with progress_bar("Segmenting") as progress:
         finder = None if locator is None else open_bundle(locator)
-        request = PredictionRequest(bundles, scans, out, probabilities, overwrite, device, finder, engines, memory)
+        request = PredictionRequest(
+            bundles, scans, out, probabilities, overwrite, device, finder, engines, memory, overlays
+        )
         volumes = predict_cohort(request, progress)
     if json:
         show_json({"out": str(out), "cases": len(scans), "volumes": volumes.to_dict("records")})
@@ -113,5 +121,8 @@ def predict(
     ]
     columns = ("label", "mean mm³", "SD", "smallest", "largest", "n", "empty masks")
     show_table(f"{len(scans)} scans segmented into {out}", columns, rows)
+    suspects = suspect_cases(out)
+    if suspects:
+        typer.echo(f"Look at {len(suspects)} of {len(scans)} masks first: {', '.join(suspects)} (see trust.tsv)")
     for name, fact in region_facts(out).items():
         typer.echo(f"{name}: {fact}")

@@ -14,15 +14,19 @@ from neurograft.cohorts.priors import case_prior
 from neurograft.errors import InputError
 from neurograft.evaluation.biomarkers.structures import measure_structures
 from neurograft.imaging.files import read_image, read_label_map, write_image, write_label_map
+from neurograft.imaging.pictures import file_of
 from neurograft.imaging.prior import Prior
 from neurograft.imaging.volume import Volume
 from neurograft.inference.ages import AgeReader
-from neurograft.inference.files import mask_path, probability_path
+from neurograft.inference.evidence import Evidence
+from neurograft.inference.files import mask_path, overlay_path, probability_path
 from neurograft.inference.oracle import centred_labels, read_truth
+from neurograft.inference.overlay import write_overlay
 from neurograft.inference.region_files import read_region, region_columns, region_path, write_region
 from neurograft.inference.regions import WHOLE, Region, Truth
 from neurograft.inference.request import PredictionRequest
 from neurograft.inference.segmenting import Segmenter
+from neurograft.inference.trust_table import TrustTable
 from neurograft.models import Bundle
 
 logger = logging.getLogger(__name__)
@@ -64,12 +68,14 @@ class CaseOutput:
         values: label values on the files' grid.
         probabilities: (labels, *shape), if they were asked for.
         region: that was looked at.
+        evidence: how certain the models were.
     """
 
     given: CaseInput
     values: NDArray[Any]
     probabilities: NDArray[np.float32] | None
     region: Region
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +89,7 @@ class CaseSteps:
         known: people whom the models have learnt from.
         folder: for the results.
         ages: table of ages.
+        trust: table of signs against masks.
     """
 
     scans: Cohort
@@ -91,6 +98,7 @@ class CaseSteps:
     known: Sequence[CohortFingerprint]
     folder: Path
     ages: AgeReader
+    trust: TrustTable
 
     def read(self, case: Case) -> CaseInput:
         """Read what a case has, or its finished mask."""
@@ -100,13 +108,16 @@ class CaseSteps:
         target = self.folder / mask_path(self.scans, case)
         whole, oracle = request.inference.region == "whole", request.inference.region == "oracle"
         wanted = [target, *(self._maps(case) if request.keep_probabilities else [])]
+        if request.overlays:
+            wanted.append(overlay_path(target))
         if not whole:
             wanted.append(region_path(target))
         inputs = [*(case.images[name] for name in names), *([case.label] if oracle and case.label else [])]
-        inputs += [case.prior] if case.prior else []
-        changed = max(path.stat().st_mtime_ns for path in inputs)
+        inputs += [path for path in (case.prior, case.mask) if path]
+        changed = max(file_of(path).stat().st_mtime_ns for path in inputs)
         # A scan that was replaced since an interrupted prediction is segmented anew.
-        if self.ages.knows(case) and all(path.is_file() and path.stat().st_mtime_ns >= changed for path in wanted):
+        known = self.ages.knows(case) and self.trust.knows(case)
+        if known and all(path.is_file() and path.stat().st_mtime_ns >= changed for path in wanted):
             region = WHOLE if whole else read_region(target)
             return CaseInput(case, names, volumes, finished=(read_label_map(target).data, region))
         _warn_of_spacing(case, volumes[0].grid.spacing_mm, request.learners)
@@ -126,7 +137,8 @@ class CaseSteps:
             found = self.segmenter.segment(
                 given.volumes, given.mask, self.request.keep_probabilities, None, given.truth, given.prior
             )
-        return CaseOutput(given, self.segmenter.labels.to_values(found.classes), found.probabilities, found.region)
+        values = self.segmenter.labels.to_values(found.classes)
+        return CaseOutput(given, values, found.probabilities, found.region, found.evidence)
 
     def write(self, output: CaseOutput) -> CaseResult:
         """Write a case's mask, which comes last, and what goes with it; give its rows of the tables."""
@@ -139,6 +151,9 @@ class CaseSteps:
                     write_image(path, probability, grid)
             if self.request.inference.region != "whole":
                 write_region(target, region)
+            self.trust.add(case, values, grid, output.evidence)
+            if self.request.overlays:
+                write_overlay(overlay_path(target), given.volumes[0], values, self.segmenter.labels, case.id)
             write_label_map(target, values, grid)
         if region.reason:
             logger.warning("%s, region %s: %s", case.id, region.words, region.reason)

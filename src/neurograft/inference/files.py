@@ -36,6 +36,11 @@ def probability_path(cohort: Cohort, case: Case, label: str) -> Path:
     return _bids_folder(case) / f"{_bids_stem(case, f'label-{name}')}_probseg.nii.gz"
 
 
+def overlay_path(mask: Path) -> Path:
+    """The picture that goes with a mask, ``<name>_dseg.png``."""
+    return mask.with_name(f"{mask.name.removesuffix('.nii.gz')}.png")
+
+
 def write_descriptions(folder: Path, cohort: Cohort, labels: LabelTable) -> None:
     """Write the label table, and for BIDS the data set's description."""
     if cohort.kind != "bids":

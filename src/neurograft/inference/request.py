@@ -25,6 +25,7 @@ class PredictionRequest:
             the models find it themselves.
         engines: what runs the networks.
         memory_mib: most memory for merged probabilities; ``None`` sets no bound.
+        overlays: draw a picture of each scan with its mask on it.
     """
 
     bundles: Sequence[Bundle]
@@ -36,6 +37,7 @@ class PredictionRequest:
     locator: Bundle | None = None
     engines: EngineRequest = PLAIN_TORCH
     memory_mib: float | None = None
+    overlays: bool = False
 
     @property
     def inference(self) -> InferenceConfig:

@@ -20,6 +20,7 @@ from neurograft.inference.region_files import region_summary
 from neurograft.inference.regions import Region
 from neurograft.inference.request import PredictionRequest
 from neurograft.inference.segmenting import Segmenter
+from neurograft.inference.trust_table import TrustTable
 from neurograft.models import Bundle
 from neurograft.outputs import check_free, staged_directory, write_json, write_table
 
@@ -40,7 +41,8 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
     Returns:
         A row a case and label: case, subject, session, label, index, voxels, volume_mm3, mask,
         seen_in_training, region, oracle. The same is written as ``volumes.tsv``; intensities, and
-        contrast ratios where the scans have a reference region, as ``biomarkers.tsv``. Models that have learnt an age
+        contrast ratios where the scans have a reference region, as ``biomarkers.tsv``; what speaks against a
+        mask, a row a case, as ``trust.tsv``. Models that have learnt an age
         write ``ages.tsv`` (case, subject, age, windows, sd_over_windows, reference, region, oracle), and
         beside the mean-age baseline ``age_errors.tsv`` where two scans or more come with their age.
 
@@ -84,7 +86,8 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
     with staged_directory(request.out, _identity(request), request.overwrite) as folder:
         write_descriptions(folder, scans, segmenter.labels)
         ages = AgeReader(folder / "ages.tsv", request.bundles, segmenter.runners.networks)
-        steps = CaseSteps(scans, request, segmenter, known, folder, ages)
+        trust = TrustTable(folder / "trust.tsv", request.bundles[0])
+        steps = CaseSteps(scans, request, segmenter, known, folder, ages, trust)
         try:
             written = pipelined(scans.cases, steps.read, steps.segment, steps.write)
             for number, (volumes, measured, region) in enumerate(written, start=1):
@@ -127,6 +130,7 @@ def _identity(request: PredictionRequest) -> dict[str, Any]:
         },
         "locator": _identity_of(request.locator),
         "probabilities": request.keep_probabilities,
+        "overlays": request.overlays,
         "engine": [request.engines.engine, request.engines.precision],
         "neurograft": neurograft.__version__,
     }

@@ -13,6 +13,7 @@ from neurograft.imaging.preparation import PreparedImage, prepare_image, restore
 from neurograft.imaging.prior import Prior, with_prior
 from neurograft.imaging.volume import Volume
 from neurograft.inference.engines import PLAIN_TORCH, EngineRequest
+from neurograft.inference.evidence import Evidence, EvidenceGatherer
 from neurograft.inference.postprocessing import filter_components
 from neurograft.inference.prior_region import near_prior, prior_of
 from neurograft.inference.regions import (
@@ -44,11 +45,13 @@ class Segmentation:
         classes: int16 of the source grid's shape.
         probabilities: float32 (labels, *shape), background left out; None unless asked for.
         region: the part of the image that was looked at.
+        evidence: how certain the models were, as far as one grid of probabilities tells.
     """
 
     classes: NDArray[np.int16]
     probabilities: NDArray[np.float32] | None
     region: Region = WHOLE
+    evidence: Evidence | None = None
 
 
 class Segmenter:
@@ -129,12 +132,14 @@ class Segmenter:
         recipe = self.recipes[0]
         prepared = _prepare(volumes, recipe, mask, prior)
         region = self._region(prepared, volumes, mask, progress, truth)
+        gatherer = EvidenceGatherer(self.task, recipe.inference.threshold)
         if self._prepare_alike:
             prepared = cut_region(prepared, region)
             image = torch.from_numpy(prepared.data)
             volume_mm3 = prepared.grid.voxel_volume_mm3
             frames = None if prior is None else prior_of(image, recipe).numpy()
             slabs, plan = self.runners.slabs(image, progress)
+            slabs = gatherer.watching(slabs)
             if keep_probabilities:
                 probabilities = joined(slabs, plan.axis, prepared.grid.shape)
                 classes = self.task.decide(probabilities, recipe.inference.threshold)
@@ -144,6 +149,7 @@ class Segmenter:
                 classes.cpu().numpy(), recipe.postprocessing, volume_mm3, near_prior(frames, recipe.postprocessing)
             )
             on_grid = restore_classes(filtered, prepared)
+            evidence: Evidence | None = gatherer.evidence(filtered)
             restored = self._restore(probabilities, prepared) if keep_probabilities else None
         else:
             parts = []
@@ -159,8 +165,10 @@ class Segmenter:
                 probabilities, self.task, recipe.inference, recipe.postprocessing, volume_mm3, frames
             )
             restored = probabilities.numpy() if keep_probabilities else None
+            gatherer.add(probabilities)
+            evidence = gatherer.evidence(on_grid)
         labels = None if restored is None else self.task.label_probabilities(torch.from_numpy(restored)).numpy()
-        return Segmentation(on_grid, labels, region)
+        return Segmentation(on_grid, labels, region, evidence)
 
     def locate(
         self, prepared: PreparedImage, threshold: float, component_share: float, progress: WindowProgress | None = None

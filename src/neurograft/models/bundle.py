@@ -7,7 +7,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
@@ -16,11 +16,14 @@ from torch import Tensor
 
 from neurograft.errors import InputError
 from neurograft.imaging.labels import LabelTable
+from neurograft.models.builtin import model_folder
 from neurograft.models.card import model_card
+from neurograft.models.half_precision import halved, in_single_precision
+from neurograft.models.volume_range import VolumeRange
 from neurograft.networks import UnitNetwork, build_network
 from neurograft.outputs import atomic_file, write_json, write_text
 from neurograft.recipes.schema import Recipe
-from neurograft.transfer import NetworkSide, output_names
+from neurograft.transfer import NetworkSide, head_rows
 
 WEIGHTS, INFO, CARD = "model.safetensors", "bundle.json", "README.md"
 FORMAT = 1
@@ -65,6 +68,11 @@ class BundleInfo(BaseModel):
         training_subjects: fingerprints of the training and validation subjects, as
             `CohortFingerprint.to_dict` gives them; those of the ancestors included.
         age: how to read the age head, for a model that has learnt an age.
+        volumes: how large each label was among the training cases; empty where none was annotated everywhere.
+        storage: of the weights on disk; they are computed with in single precision.
+        sources: SHA-256 of the files that it was trained on, by name, where its maker has told them.
+        figures: what it was measured to do, a row a figure.
+        limits: what it cannot do, a sentence each.
         weights_sha256: of ``model.safetensors``.
         versions: of neurograft and the libraries that matter.
     """
@@ -86,6 +94,11 @@ class BundleInfo(BaseModel):
     training: dict[str, Any]
     training_subjects: list[dict[str, Any]]
     age: AgeInfo | None = None
+    volumes: list[VolumeRange] = []
+    storage: Literal["float32", "float16"] = "float32"
+    sources: dict[str, str] = {}
+    figures: list[dict[str, str]] = []
+    limits: list[str] = []
     weights_sha256: str = ""
     versions: dict[str, str]
 
@@ -106,11 +119,31 @@ class Bundle:
     @property
     def side(self) -> NetworkSide:
         """Names of the network's inputs and outputs."""
-        return NetworkSide(self.info.channels, output_names(self.labels.names, self.info.recipe.task.output))
+        return NetworkSide(
+            self.info.channels,
+            head_rows(self.info.recipe.task, self.labels.names, self.info.channels),
+            self.info.recipe.preparation.prior_labels or (),
+        )
+
+    def require_segmentation(self) -> None:
+        """Refuse a model that gives no label for a voxel.
+
+        Raises:
+            InputError: it was trained for another task.
+        """
+        kind = self.info.recipe.task.kind
+        if kind != "segmentation":
+            raise InputError(
+                f"this model was trained for {kind.replace('_', ' ')} and segments nothing yet",
+                f"Adapt it first: neurograft adapt --source {self.path} --cohort COHORT --out MODEL",
+                self.path,
+            )
 
     def network(self) -> UnitNetwork:
         """The network with its weights, in evaluation mode."""
-        network = build_network(self.info.recipe.network, len(self.side.channels), len(self.side.outputs), seed=0)
+        side = self.side
+        inputs = len(side.channels) + len(side.prior)
+        network = build_network(self.info.recipe.network, inputs, len(side.outputs), 0, len(side.prior))
         try:
             network.load_state_dict(self.state)
         except RuntimeError as error:
@@ -128,6 +161,8 @@ def save_bundle(folder: Path, info: BundleInfo, network: UnitNetwork) -> BundleI
         The information with the weights' hash filled in.
     """
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in network.state_dict().items()}
+    if info.storage == "float16":
+        state = halved(state)
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_file(folder / WEIGHTS) as temporary:
         # Not save_file: what it raises on a full disk is no OSError.
@@ -141,18 +176,18 @@ def save_bundle(folder: Path, info: BundleInfo, network: UnitNetwork) -> BundleI
 
 
 def open_bundle(path: str | Path) -> Bundle:
-    """Open a bundle, or the bundle inside a run's directory.
+    """Open a bundle, the bundle inside a run's directory, or a built-in model by its name.
 
     Raises:
         InputError: no bundle here, a file is damaged or altered, or the format is newer.
     """
-    folder = Path(path)
+    folder = model_folder(path)
     if not (folder / INFO).is_file() and (folder / "model" / INFO).is_file():
         folder = folder / "model"
     if not (folder / INFO).is_file() or not (folder / WEIGHTS).is_file():
         raise InputError(
             f"no model here: a model is a directory with {WEIGHTS} and {INFO}",
-            "Give the directory that train or adapt wrote",
+            "Give the directory that train or adapt wrote, or a built-in model's name",
             path,
         )
     try:
@@ -174,7 +209,7 @@ def open_bundle(path: str | Path) -> Bundle:
     try:
         if _sha256(folder / WEIGHTS) != info.weights_sha256:
             raise InputError(f"does not match the hash in {INFO}", "Get the bundle anew", folder / WEIGHTS)
-        state = load_file(folder / WEIGHTS)
+        state = in_single_precision(load_file(folder / WEIGHTS))
     except (SafetensorError, OSError) as error:
         raise InputError(f"cannot be read: {error}", "Get the bundle anew", folder / WEIGHTS) from error
     return Bundle(folder, info, state)

@@ -10,11 +10,12 @@ import jinja2
 TEMPLATE = """\
 # {{ info.name }}
 
-A segmentation model of brain MRI made with neurograft {{ info.versions.neurograft }}.
+{{ "A segmentation model" if kind == "segmentation" else "A pre-trained model" }} of brain MRI made with neurograft {{ info.versions.neurograft }}.
 
 | | |
 |---|---|
-| Labels | {% for label in info.labels.labels %}{{ label.name }} ({{ label['values'][0] }}){{ ", " if not loop.last }}{% endfor %} |
+| Trained for | {{ kind.replace("_", " ") }} |
+| Labels | {% for label in info.labels.labels %}{{ label.name }} ({{ label['values'][0] }}){{ ", " if not loop.last }}{% else %}none: it has learnt from images alone{% endfor %} |
 | Input channels | {{ info.channels | join(", ") }} |
 | Voxel spacing of the training images (median) | {{ info.spacing_mm | map("round", 3) | join(" x ") }} mm |
 | Network | {{ info.recipe.network.name }}, channels {{ info.recipe.network.channels | join("-") }}, {{ "{:,}".format(parameters) }} parameters |
@@ -26,12 +27,18 @@ A segmentation model of brain MRI made with neurograft {{ info.versions.neurogra
 {% if info.age %}| Age | learnt from the column {{ info.age.covariate }}; mean of the training subjects {{ info.age.training_mean | round(2) }}, SD of the scale {{ info.age.sd | round(2) }} |
 {% endif -%}
 | Seed | {{ info.training.seed }} |
-| Trained on | {{ info.training.compute }} |
+| Trained on | {{ info.training.compute }}{{ ", " ~ info.training.machine if info.training.machine is defined }} |
 | Date | {{ info.training.date }} |
+{% if info.storage == "float16" %}| Weights on disk | half precision; single precision in memory |
+{% endif -%}
 
 ## Use
 
-    neurograft predict --model {{ info.name }} --input SCANS --out MASKS
+{% if kind == "segmentation" %}    neurograft predict --model {{ info.name }} --input SCANS --out MASKS
+{%- else %}    neurograft adapt --source {{ info.name }} --cohort LABELLED --out MODEL
+
+It segments nothing before that.
+{%- endif %}
 
 Scans need the channels above. Intensities are normalised by `{{ info.recipe.preparation.normalisation }}`;
 {% if info.recipe.preparation.spacing_mm %}scans are resampled to {{ info.recipe.preparation.spacing_mm | join(" x ") }} mm and masks come back on the scan's own grid.
@@ -50,8 +57,38 @@ Scans need the channels above. Intensities are normalised by `{{ info.recipe.pre
 {% for row in info.plan -%}
 | {{ row.unit }} | {{ row.learning_rate_scale | round(4) }} | {{ row.norm }} | {{ row.release | round(3) }} | {{ "yes" if row.reset else "no" }} |
 {% endfor %}
+{% if info.figures %}## Figures
+
+| {{ info.figures[0].keys() | join(" | ") }} |
+|{% for key in info.figures[0] %}---|{% endfor %}
+{% for row in info.figures -%}
+| {{ row.values() | join(" | ") }} |
+{% endfor %}
+{% endif -%}
+{% if info.volumes %}## Volumes of the training cases
+
+A mask far outside of these is flagged by `neurograft predict`.
+
+| label | cases | mean, mm³ | smallest | largest |
+|---|---|---|---|---|
+{% for row in info.volumes -%}
+| {{ row.label }} | {{ row.cases }} | {{ "%.1f" | format(row.mean_mm3) }} | {{ "%.1f" | format(row.smallest_mm3) }} | {{ "%.1f" | format(row.largest_mm3) }} |
+{% endfor %}
+{% endif -%}
+{% if info.sources %}## Training data
+
+{% for name, digest in info.sources.items() -%}
+- `{{ name }}`: sha256 {{ digest }}
+{% endfor %}
+{% endif -%}
 ## Limits
 
+{% for sentence in info.limits -%}
+- {{ sentence }}
+{% endfor -%}
+{% if info.recipe.synthesis.enabled and not info.parent -%}
+- All images that it has learnt from were made from label maps while it was trained; it has seen no real scan.
+{% endif -%}
 - Not a medical device. No claim is made for scans that differ from the training scans in scanner,
   sequence, population or pathology; check masks by eye and score some against your own labels.
 - A figure for this model belongs to the subjects it was measured on, which must not be among the
@@ -68,4 +105,5 @@ def model_card(info: Mapping[str, Any], parameters: int) -> str:
         parameters: how many the network has.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
-    return environment.from_string(TEMPLATE).render(info=info, parameters=parameters)
+    kind = info["recipe"]["task"]["kind"]
+    return environment.from_string(TEMPLATE).render(info=info, parameters=parameters, kind=kind)

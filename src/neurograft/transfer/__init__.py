@@ -1,6 +1,8 @@
 """Transfer: strategies over units, the loading report, adapters, and what learns."""
 
 from neurograft.transfer.adapters import attach_adapters, merge_adapters
+from neurograft.transfer.averaging import average_with_source
+from neurograft.transfer.encoder_weights import load_encoder_weights, with_encoder_rows
 from neurograft.transfer.learning import (
     frozen_tensor_names,
     optimiser_groups,
@@ -17,6 +19,7 @@ from neurograft.transfer.loading import (
     require_trainable_outputs,
     source_anchor,
 )
+from neurograft.transfer.outputs import head_rows
 from neurograft.transfer.rules import TransferPlan, UnitRule
 from neurograft.transfer.strategies import STRATEGIES, plan_transfer
 
@@ -28,7 +31,10 @@ __all__ = [
     "TransferPlan",
     "UnitRule",
     "attach_adapters",
+    "average_with_source",
     "frozen_tensor_names",
+    "head_rows",
+    "load_encoder_weights",
     "load_source",
     "merge_adapters",
     "optimiser_groups",
@@ -39,4 +45,5 @@ __all__ = [
     "set_learning",
     "source_anchor",
     "source_pull",
+    "with_encoder_rows",
 ]
