@@ -159,3 +159,21 @@ def test_what_is_held_does_not_grow_with_the_axis() -> None:
             pass
     assert merger._sums is not None
     assert merger._sums.shape == (1, 4, 4, 4)
+
+
+@pytest.mark.parametrize("overlap", [0.5, 0.9])
+def test_half_precision_holds_small_probabilities_at_the_corners_too(overlap: float) -> None:
+    """Where one window alone sees a voxel, with its smallest weight, and where very many see one."""
+    image = torch.rand((1, 16, 16, 16), generator=torch.Generator().manual_seed(2))
+
+    def network(windows: torch.Tensor) -> torch.Tensor:
+        return torch.cat([1 - 1e-4 * windows - 1e-4, 1e-4 * windows + 1e-4], dim=1)
+
+    exact = sliding_window(image, network, (8, 8, 8), overlap)
+    half = joined(window_slabs(image, network, (8, 8, 8), overlap, storage=torch.float16), 0, (16, 16, 16))
+    error = ((half - exact) / exact).abs()
+    windows = 8 if overlap == 0.5 else 8**3  # over a voxel; sums of so many must stay finite too
+    assert (half - exact).abs().max() < windows * HALF_PRECISION_ROUNDING
+    if overlap == 0.5:
+        assert error[:, 0, 0, 0].max() < HALF_PRECISION_ROUNDING
+        assert error.max() < 8 * HALF_PRECISION_ROUNDING

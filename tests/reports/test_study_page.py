@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from neurograft.reports.comparison import SliceExample
 from neurograft.reports.study import StudyReport
 from neurograft.reports.study_methods import methods_paragraph
 from neurograft.reports.study_page import write_study_page
+from neurograft.reports.study_report import _examples
 from neurograft.reports.volume_viewer import viewer_case
 from neurograft.studies.answers.label_need import method_curves, need_of
 from neurograft.studies.answers.statement import answer_experiment
+from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol import load_protocol
 from neurograft.studies.results import StudyResults
 from neurograft.studies.tables import compare_study, summarise_study
@@ -110,3 +113,11 @@ def test_the_methods_paragraph_cites_what_it_names(report: StudyReport) -> None:
     assert "2, 5, 7, 14 and 42 people" in report.methods
     cited = {int(part) for text in report.methods.split("[")[1:] for part in text.split("]")[0].split(",")}
     assert cited == set(range(1, len(report.references) + 1))
+
+
+def test_a_study_of_which_only_the_source_is_scored_has_no_slices_yet(report: StudyReport, tmp_path: Path) -> None:
+    scores = report.results.scores
+    begun = replace(report.results, scores=scores[scores["method"] == "none"], answers=())
+    assert _examples(begun, StudyFolder(tmp_path)) == []
+    held = replace(report.results, scores=scores.assign(split="validation"), answers=())
+    assert _examples(held, StudyFolder(tmp_path)) == []

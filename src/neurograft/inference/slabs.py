@@ -45,7 +45,7 @@ class MergePlan:
     Attributes:
         axis: along which slabs are finished.
         storage: in which sums are kept; both are merged to float32.
-        mib: memory of the sums and weights.
+        mib: memory of the sums and weights; a slab that is handed on comes on top.
     """
 
     axis: int

@@ -9,8 +9,10 @@ brain, has the same answer as any other of these values: it is computed once and
 exact, whatever the network does.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
+from math import prod
 from typing import Literal
 
 import torch
@@ -27,6 +29,9 @@ GAUSSIAN_SIGMA_SHARE = 1 / 8
 SMALLEST_WEIGHT = 1e-3
 """Floor of the Gaussian weight: a voxel seen only by a window's corner must not be divided by nothing."""
 
+
+_HALF_PRECISION_MOST = 2.0**15
+"""Half of what half precision holds."""
 
 NO_CONTEXT = Context()
 
@@ -98,7 +103,7 @@ def window_slabs(
         wanted: bool (D, H, W), true somewhere; windows are laid over the box of these voxels, and those
             without any are left out. ``None`` wants all.
         axis: along which slabs are finished.
-        storage: in which sums are kept meanwhile.
+        storage: in which sums are kept meanwhile; half precision is for activations of 1 at most.
         reuse: answer equal windows of constant channels once. Not for a network that is watched while it
             runs.
 
@@ -112,6 +117,8 @@ def window_slabs(
     extent = (max(shape[0], window[0]), max(shape[1], window[1]), max(shape[2], window[2]))
     margin = tuple((large - small) // 2 for large, small in zip(extent, shape, strict=True))
     weight = window_weight(window, merge).to(image.device)
+    if storage == torch.float16:
+        weight *= _half_precision_scale(window, overlap)
     merger = SlabMerger(extent, window, weight, axis, storage)
 
     def slabs() -> Iterator[Slab]:
@@ -216,6 +223,16 @@ def window_weight(window: Sequence[int], merge: Merge) -> Tensor:
         profile = torch.exp(-0.5 * (distance / (GAUSSIAN_SIGMA_SHARE * size)) ** 2)
         weight *= profile.reshape([-1 if other == axis else 1 for other in range(len(window))])
     return weight.clamp_(min=SMALLEST_WEIGHT)
+
+
+def _half_precision_scale(window: Sequence[int], overlap: float) -> float:
+    """A power of two that weights may take in half precision, for sums of values up to 1 to stay finite.
+
+    The smallest weights lie below its normal numbers once they are multiplied by a small probability, and would
+    be rounded far more coarsely than by `HALF_PRECISION_ROUNDING`. The scale is divided out with the weights.
+    """
+    most = prod(-(-side // max(int(side * (1 - overlap)), 1)) + 1 for side in window)
+    return float(2.0 ** math.floor(math.log2(_HALF_PRECISION_MOST / most)))
 
 
 def _wanted_corners(

@@ -90,6 +90,8 @@ def _curve_panels(report: StudyReport, styles: dict[str, SeriesStyle]) -> list[P
         curves = [curve for curve in results.curves if curve.experiment == name]
         summary = results.summary
         own = summary[(summary["experiment"] == name) & (summary["measure"] == measure)]
+        if own.empty:
+            continue
         label = headline_label(own)
         as_is = own[(own["size"] == NO_LABELS) & (own["label"] == label)]
         figure = learning_curve_figure(

@@ -1,10 +1,12 @@
 """From the folder of a study to its tables, its answer and its page."""
 
+import logging
 from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 
+from neurograft.errors import InputError
 from neurograft.imaging.files import read_image, read_label_map
 from neurograft.imaging.orientation import reorient
 from neurograft.inference.files import mask_path
@@ -19,6 +21,8 @@ from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol.schema import TWIN, UNADAPTED
 from neurograft.studies.results import StudyResults, study_results, write_results
 from neurograft.studies.tables import comparable, headline_label, sizes_of
+
+logger = logging.getLogger(__name__)
 
 PAGE = "report.html"
 WORST_CASES = 2
@@ -125,7 +129,10 @@ def _examples(results: StudyResults, folder: StudyFolder) -> list[SliceExample]:
     for name in dict.fromkeys(map(str, results.scores["experiment"])):
         own = results.scores[results.scores["experiment"] == name]
         answer = next((one for one in results.answers if one.name == name and one.sizes), None)
-        size = answer.sizes[-1].size if answer is not None else sizes_of(own)[-1]
+        sizes = sizes_of(own[own["split"] == "test"])
+        if answer is None and not sizes:
+            continue  # of a study that is half done
+        size = answer.sizes[-1].size if answer is not None else sizes[-1]
         method = answer.sizes[-1].choice.leading if answer is not None else None
         frame = comparable(own, size)
         frame = frame[(frame["label"] == headline_label(own)) & (frame["size"] == size)]
@@ -163,7 +170,12 @@ def _example(
             continue
         masks = folder.cell(reading["cell"]) / MASKS
         spec = next(cell.spec for cell in folder.cells() if cell.id == reading["cell"])
-        cohort = people_of(folder, spec).select_labels(spec["labels"])
+        try:
+            cohort = people_of(folder, spec).select_labels(spec["labels"])
+        except InputError as error:
+            # The figures stand; there is only no picture to show beside them.
+            logger.warning("no slices of %s: %s", case_id, error.problem)
+            return None
         case = next(one for one in cohort.cases if one.id == case_id)
         file = masks / mask_path(cohort, case)
         if case.label is None or not file.is_file():

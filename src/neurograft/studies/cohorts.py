@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ class StudyCohort:
 
     Attributes:
         cohort: opened and selected.
-        digests: subject -> hash of all that its cases hold: voxels, labels, states, covariates.
+        digests: subject -> hash of all that its cases hold: voxels, labels, states, covariates, and what the
+            numbers in their label maps mean.
     """
 
     cohort: Cohort
@@ -113,6 +114,40 @@ def _open(placement: str, name: str) -> Cohort:
     return cohort
 
 
+def verified(folder: StudyFolder, placement: Mapping[str, Any], name: str, people: Mapping[str, str]) -> Cohort:
+    """People of a cohort, if their cases are still what they were when the study was planned.
+
+    Args:
+        folder: of the study, which keeps the hashes of files.
+        placement: as for `open_placed`.
+        name: of the cohort.
+        people: subject -> hash at planning.
+
+    Raises:
+        InputError: files, table or labels have changed since.
+    """
+    known = _known_hashes(folder)
+    for attempt in range(2):
+        cohort = open_placed(placement, name).of_subjects(people)
+        if "made" in placement:
+            found = _made_digests(cohort, placement["made"])
+        else:
+            files = {path for case in cohort.cases for path in _files(case).values()}
+            found = _digests(cohort, {path: _hashed(path, known.get(str(path)))[2] for path in files})
+        if found == dict(people):
+            return cohort
+        if attempt == 0:
+            # A process that lives from study to study may know the table as it once was.
+            _open.cache_clear()
+    changed = sorted(subject for subject in people if found.get(subject) != people[subject])
+    raise InputError(
+        f"cohort {name!r} has changed since the study was planned: {', '.join(changed[:5])}"
+        f"{', ...' if len(changed) > 5 else ''}",
+        "Repeat the command, which plans anew",
+        cohort.source,
+    )
+
+
 def is_met(value: str | None, condition: str) -> bool:
     """Whether a covariate meets a condition: a text that it must be, or a bound such as ``>=60``.
 
@@ -139,10 +174,9 @@ def describe_cohorts(
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, StudyCohort]:
     """Open every cohort and hash the files of its cases, those that did not change since the last time from memory."""
-    known: dict[str, list[Any]] = {}
-    store = folder.root / DIGESTS
-    if store.is_file():
-        known = json.loads(store.read_text("utf-8"))
+    known = dict(_known_hashes(folder))
+    # What was opened in this process before may have changed since.
+    _open.cache_clear()
     cohorts = {name: open_placed(placement, name) for name, placement in placed.items()}
     read = [name for name in cohorts if "made" not in placed[name]]
     files = sorted({path for name in read for case in cohorts[name].cases for path in _files(case).values()})
@@ -155,7 +189,7 @@ def describe_cohorts(
             hashes[path] = entry[2]
             if progress is not None:
                 progress(done, len(files))
-    write_json(store, known)
+    write_json(folder.root / DIGESTS, known)
     return {
         name: StudyCohort(cohort, _made_digests(cohort, placed[name]["made"]))
         if "made" in placed[name]
@@ -164,13 +198,33 @@ def describe_cohorts(
     }
 
 
+def _known_hashes(folder: StudyFolder) -> Mapping[str, list[Any]]:
+    store = folder.root / DIGESTS
+    return _read_hashes(store, store.stat().st_mtime_ns) if store.is_file() else {}
+
+
+@lru_cache(maxsize=2)
+def _read_hashes(store: Path, changed_ns: int) -> Mapping[str, list[Any]]:
+    try:
+        known: dict[str, list[Any]] = json.loads(store.read_text("utf-8"))
+    except ValueError:
+        return {}  # damaged: the files are read again
+    return known
+
+
 def _digests(cohort: Cohort, hashes: Mapping[Path, str]) -> dict[str, str]:
     cases: dict[str, list[Any]] = {}
+    classes = cohort.intensity_classes
+    source = [cohort.labels.to_dict(), list(cohort.channels), None if classes is None else asdict(classes)]
     for case in cohort.cases:
         state = case.label_state if isinstance(case.label_state, str) else dict(case.label_state)
         files = {name: hashes[path] for name, path in _files(case).items()}
-        cases.setdefault(case.subject, []).append([case.id, files, state, dict(case.covariates)])
-    return {subject: content_hash(sorted(entries, key=lambda entry: entry[0])) for subject, entries in cases.items()}
+        own = None if case.labels is None else case.labels.to_dict()
+        cases.setdefault(case.subject, []).append([case.id, files, state, dict(case.covariates), own])
+    return {
+        subject: content_hash([source, sorted(entries, key=lambda entry: entry[0])])
+        for subject, entries in cases.items()
+    }
 
 
 def _made_digests(cohort: Cohort, made: Mapping[str, Any]) -> dict[str, str]:

@@ -156,7 +156,7 @@ def _time(left: Sequence[Cell], plan: Plan, folder: StudyFolder) -> tuple[float,
         if cell.kind == "score":
             total += people * cost.prediction_seconds * len(cell.spec["models"])
         elif cell.spec["strategy"] != "none":
-            total += _steps(recipe, people) * cost.step_seconds + people * cost.case_seconds
+            total += _training_seconds(recipe, people, cost.step_seconds) + people * cost.case_seconds
     return total, max((cost.peak_memory_mib for cost in probed.values()), default=0.0)
 
 
@@ -184,14 +184,14 @@ def _cost_key(recipe: Recipe) -> str:
     return json.dumps({part: recipe.model_dump(mode="json")[part] for part in parts}, sort_keys=True)
 
 
-def _steps(recipe: Recipe, people: int) -> float:
+def _training_seconds(recipe: Recipe, people: int, step_seconds: float) -> float:
     budget = parse_budget(recipe.budget)
-    if budget.unit == "steps":
+    if budget.unit == "seconds":
         return budget.amount
-    if budget.unit == "epochs":
-        per_epoch = people * recipe.sampling.patches_per_subject / recipe.sampling.batch_size
-        return budget.amount * max(1.0, per_epoch)
-    return 0.0
+    if budget.unit == "steps":
+        return budget.amount * step_seconds
+    per_epoch = people * recipe.sampling.patches_per_subject / recipe.sampling.batch_size
+    return budget.amount * max(1.0, per_epoch) * step_seconds
 
 
 __all__ = ["PROBE_STEPS", "StudyEstimate", "estimate_study"]

@@ -6,7 +6,8 @@ truth, and everything else (ledger, claims) can be lost without losing a result.
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -80,11 +81,21 @@ class StudyFolder:
             return set()
         return {entry.name for part in os.scandir(cells) if part.is_dir() for entry in os.scandir(part.path)}
 
+    def clear_work(self, finished: Set[str]) -> None:
+        """Remove what workers that were killed have left of cells that are finished."""
+        for left in self.work.glob("*.*") if self.work.is_dir() else ():
+            if left.name.partition(".")[0] in finished:
+                shutil.rmtree(left, ignore_errors=True)
+
     def failed(self) -> dict[str, dict[str, Any]]:
         """Cells that failed, with what is known of each."""
-        return {
-            path.stem: json.loads(path.read_text("utf-8")) for path in sorted((self.root / "failed").glob("*.json"))
-        }
+        found = {}
+        for path in sorted((self.root / "failed").glob("[!.]*.json")):
+            try:
+                found[path.stem] = json.loads(path.read_text("utf-8"))
+            except (OSError, ValueError):
+                continue  # tried again by now
+        return found
 
     def result(self, identifier: str) -> dict[str, Any]:
         """What a finished cell has to say.

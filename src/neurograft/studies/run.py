@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ import neurograft
 from neurograft.errors import InputError
 from neurograft.locks import exclusive
 from neurograft.models import open_bundle
+from neurograft.models.builtin import PREFIX
 from neurograft.outputs import write_json
-from neurograft.studies.cohorts import describe_cohorts, place_cohorts
+from neurograft.studies.cells.training import model_digest
+from neurograft.studies.cohorts import DIGESTS, describe_cohorts, place_cohorts
 from neurograft.studies.executors.base import Executor
 from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol.expansion import Expansion, Plan
@@ -21,6 +24,8 @@ from neurograft.studies.protocol.schema import Protocol
 from neurograft.studies.scheduling import Progress, ScheduleResult, run_cells
 
 logger = logging.getLogger(__name__)
+
+_TEMPORARY = re.compile(r"\.\d+\.partial\..+|\.study\.lock\.\d+")
 
 MARK = "neurograft study"
 """What ``study.json`` begins with, by which a folder is known as a study's."""
@@ -64,9 +69,10 @@ def plan_study(
     models, weights = {}, {}
     for name, source in protocol.sources.items():
         if source.model is not None:
-            path = source.model if source.model.is_absolute() else (places.data_root or Path()) / source.model
-            bundle = open_bundle(path)
-            models[name], weights[name] = str(bundle.path.resolve()), bundle.info.weights_sha256
+            # What is built in lies nowhere under the data.
+            named = source.model.is_absolute() or str(source.model).startswith(PREFIX)
+            bundle = open_bundle(source.model if named else (places.data_root or Path()) / source.model)
+            models[name], weights[name] = str(bundle.path.resolve()), model_digest(bundle)
     cohorts = describe_cohorts(placed, folder, progress)
     plan = Expansion(protocol, cohorts, placed, weights, folder).plan()
     folder.write_lines(folder.plan, (cell.to_dict() for cell in plan.cells.values()))
@@ -97,10 +103,12 @@ def run_study(
         progress: called with cells finished, in all, and the last one's title.
 
     Raises:
-        InputError: another process runs this study.
+        InputError: another process runs this study, or has planned it anew.
     """
     folder = StudyFolder(out)
     with held(folder):
+        if {cell.id for cell in folder.cells()} != set(plan.cells):
+            raise InputError("another process has planned this study anew meanwhile", "Repeat the command", out)
         running = executor()
         try:
             return run_cells(tuple(plan.cells.values()), folder, running, progress)
@@ -141,8 +149,10 @@ def _require_own(folder: StudyFolder, protocol: Protocol) -> None:
     if not folder.root.exists() or not any(folder.root.iterdir()):
         return
     if not folder.description.is_file():
-        known = {"work", "blocks", "cohorts", "digests.json", folder.lock.name}
-        if folder.root.is_dir() and {entry.name for entry in folder.root.iterdir()} <= known:
+        # What planning writes before the description, which comes last, and temporary files of a kill.
+        known = {"blocks", "cohorts", DIGESTS, folder.lock.name, folder.plan.name, folder.readings.name}
+        names = {entry.name for entry in folder.root.iterdir()} if folder.root.is_dir() else {""}
+        if all(name in known or _TEMPORARY.fullmatch(name) for name in names):
             return
         raise InputError("the folder holds files that are no study's", "Choose another --out", folder.root)
     before = described(folder)["protocol"]["title"]

@@ -64,6 +64,7 @@ def run_cells(
             followers.setdefault(other, []).append(identifier)
         if not missing:
             ready.append(identifier)
+    folder.clear_work(there)
     folder.note("run", cells=len(cells), kept=result.kept, workers=executor.workers)
     running: set[str] = set()
     while ready or running:

@@ -21,6 +21,7 @@ NO_LABELS = "0"
 READING_COLUMNS = (
     "experiment", "method", "strategy", "source", "variant", "size", "people", "test", "draw", "fold", "seed", "split",
 )  # fmt: skip
+TEXT_COLUMNS = ("subject", "case", "session", "label", "quantity", "kind", "status")
 SUMMARY_COLUMNS = (
     "experiment", "size", "method", "measure", "label", "mean", "sd", "low", "high", "n_subjects", "n_cases",
     "n_undefined", "n_empty", "runs", "run_low", "run_high", "validation_mean",
@@ -169,9 +170,9 @@ def comparable(scores: pd.DataFrame, size: str, split: str = "test") -> pd.DataF
     )
 
 
-def measured(frame: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
-    """A wide table of scores as one row a value, with the columns measure and value."""
-    keys = ["subject", "case", "method", "label", "fold", "seed"]
+def measured(frame: pd.DataFrame, measures: Sequence[str], more: Sequence[str] = ()) -> pd.DataFrame:
+    """A wide table of scores as one row a value, with the columns measure and value, and more of it."""
+    keys = ["subject", "case", "method", "label", "fold", "seed", *more]
     parts = [
         frame[[*keys, name]].rename(columns={name: "value"}).assign(measure=name)
         for name in measures
@@ -254,7 +255,8 @@ def _gather(folder: StudyFolder, name: str) -> pd.DataFrame:
             file = folder.cell(cell) / name
             if not file.is_file():
                 continue
-            tables[cell] = pd.read_csv(file, sep="\t", dtype={"subject": str, "case": str})
+            # A subject may be called 007, and a label 17 or None.
+            tables[cell] = pd.read_csv(file, sep="\t", converters=dict.fromkeys(TEXT_COLUMNS, str))
         parts.append(tables[cell].assign(**{column: reading[column] for column in READING_COLUMNS}))
     if not parts:
         return pd.DataFrame()

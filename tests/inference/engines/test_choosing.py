@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from neurograft.errors import InputError
 from neurograft.inference.engines import EngineRequest, TorchEngine, choose_engine, choosing, template_windows
 from neurograft.inference.engines.interface import describe
+from neurograft.inference.engines.store import EngineStore
 from neurograft.models import Bundle
 from neurograft.networks import build_network
 from neurograft.recipes.schema import NetworkConfig
@@ -129,12 +131,80 @@ def test_an_export_that_fails_leaves_pytorch(bundle: Bundle, monkeypatch: pytest
     assert not list(cache.rglob("*.partial"))
 
 
-def test_a_damaged_export_is_not_used(bundle: Bundle, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("damage", ["lost", "one bit"])
+def test_a_damaged_export_is_made_anew(
+    damage: str, bundle: Bundle, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    window = torch.rand((1, 1, *WINDOW), generator=torch.Generator().manual_seed(0))
+    before = chosen(bundle, OPENVINO).engine(window)
+    (weights,) = cache.rglob("network.bin")
+    whole = weights.read_bytes()
+    # A weight of the wrong sign is read without complaint.
+    weights.write_bytes(bytes([*whole[:3], whole[3] ^ 128, *whole[4:]]))
+    if damage == "lost":
+        weights.unlink()
+    assert torch.equal(chosen(bundle, OPENVINO).engine(window), before)
+    assert "is damaged, and is made anew" in caplog.text
+    assert weights.read_bytes() == whole
+
+
+def test_an_export_that_cannot_be_read_leaves_pytorch(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    from neurograft.inference.engines import openvino_cpu
+
     chosen(bundle, OPENVINO)
-    (weights,) = cache.rglob("network.xml")
-    weights.write_text("<nothing")
+
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("not here")
+
+    monkeypatch.setattr(openvino_cpu, "OpenVinoEngine", fail)
     with pytest.raises(InputError, match=r"cannot be loaded.*Delete"):
         chosen(bundle, OPENVINO)
+
+
+def test_a_full_disk_is_no_fault_of_the_engine(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    from neurograft.inference.engines import openvino_cpu
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(openvino_cpu, "export", full)
+        found = chosen(bundle, EngineRequest("auto", "fp32"))
+        assert "No space left" in found.measured["openvino fp32"].fault
+    assert describe(chosen(bundle, OPENVINO).engine) == "openvino fp32"
+
+
+def test_another_threshold_or_version_is_measured_anew(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def folder() -> Path:
+        return EngineStore(bundle, WINDOW, "cpu", {}).folder
+
+    first = folder()
+    monkeypatch.setattr("neurograft.__version__", "99.0")
+    assert folder() != first
+    monkeypatch.undo()
+    recipe = bundle.info.recipe
+    inference = recipe.inference.model_copy(update={"threshold": 0.123})
+    info = bundle.info.model_copy(update={"recipe": recipe.model_copy(update={"inference": inference})})
+    assert EngineStore(replace(bundle, info=info), WINDOW, "cpu", {}).folder != first
+
+
+def test_half_precision_that_is_asked_for_is_given_or_refused(bundle: Bundle) -> None:
+    with pytest.raises(InputError, match="onnx runs in single precision"):
+        chosen(bundle, EngineRequest("onnx", "bf16"))
+    # Not single precision in its place, however little there is to do.
+    with pytest.raises(InputError, match="torch bf16: only"):
+        chosen(bundle, EngineRequest("auto", "bf16"), windows_ahead=1)
+
+
+def test_a_model_that_cannot_see_the_test_windows_stays_with_pytorch(
+    threshold_bundle: BundleMaker, tmp_path: Path
+) -> None:
+    masked = threshold_bundle(tmp_path / "masked", overrides=["preparation.brain=mask"])
+    found = chosen(masked, EngineRequest("auto", "fp32"))
+    assert describe(found.engine) == "torch fp32"
+    assert "no other engine can be compared" in found.reason
+    with pytest.raises(InputError, match="cannot be compared with PyTorch"):
+        chosen(masked, OPENVINO)
 
 
 def test_half_precision_is_used_only_where_masks_agree(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:

@@ -164,3 +164,35 @@ def test_people_are_whole() -> None:
         "e, full: 5 more (3 to 12) than the 2 labelled, for a Dice of 0.8: 50 minutes of annotation (30 to 120) "
         "(95% interval)."
     )
+
+
+def test_each_test_set_chooses_by_its_own_validation_people() -> None:
+    """With folds everybody is tested once, and validates for others: nobody's scores choose their own method."""
+    rows = [
+        {"subject": f"p{p}", "case": f"p{p}", "method": m, "value": v, "fold": "", "seed": "0", "test": name}
+        for name, people, values in (
+            ("folds 0", range(3), {"full": 0.9, "freeze": 0.5}),
+            ("folds 1", range(3, 9), {"full": 0.4, "freeze": 0.6}),
+        )
+        for p in people
+        for m, v in values.items()
+    ]
+    tested = pd.DataFrame(rows)
+    # Those who validate for a set are those whom the other one tests.
+    other = {"folds 0": "folds 1", "folds 1": "folds 0"}
+    choice = choose_strategy(tested, tested.assign(test=tested["test"].map(other)), ["full", "freeze"], True)
+    assert choice is not None
+    assert choice.chosen == {"freeze": pytest.approx(3 / 9), "full": pytest.approx(6 / 9)}
+    by_person = choice.scores.set_index("subject")["value"]
+    assert (by_person["p0"], by_person["p8"]) == (0.5, 0.4)
+    incomplete = tested[(tested["test"] == "folds 0") | (tested["method"] == "full")]
+    crossed = choose_strategy(tested, incomplete, ["full", "freeze"], True)
+    assert crossed is not None
+    assert "cross-fitting" in crossed.how
+
+
+def test_an_icc_without_any_difference_between_people_tells_nothing() -> None:
+    scores = made_scores({"full": {"2": 0.5, "4": 0.6, "8": 0.7}})
+    paired = scores.assign(quantity="volume_mm3", reference=1.0, prediction=1.0)
+    (curve,) = method_curves(paired, "icc:volume_mm3")
+    assert "not defined at every number of people" in need_of(curve, "icc:volume_mm3", 0.8).sentence()

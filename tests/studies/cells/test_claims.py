@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from neurograft.studies.cells import claims, running
+from neurograft.studies.cells.cell import Cell
 from neurograft.studies.cells.claims import CLAIM, ClaimLostError, claimed, holder_of, is_gone, require_claim
+from neurograft.studies.folder import StudyFolder
 
 
 def dead_process() -> dict[str, object]:
@@ -92,3 +95,39 @@ def test_nothing_is_known_of_other_machines(tmp_path: Path) -> None:
     assert is_gone(dead_process())
     assert not is_gone({"host": "elsewhere", "pid": 1, "started": 1.0})
     assert holder_of(tmp_path) is None
+
+
+def test_a_claim_does_not_bring_back_a_folder_that_was_taken(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        claims._write_claim(tmp_path / "cell.1", dead_process())
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_was_taken_over_leaves_the_other_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its work fails for want of its folder: that is no failure of the cell, and the other's folder stays."""
+    from neurograft.studies.cells import kinds
+
+    folder, cell = StudyFolder(tmp_path), Cell("empty", {"value": 7}, (), "a cell")
+    other = {"host": "elsewhere", "pid": 1, "started": 1.0}
+    finished = json.dumps({"value": 7})
+
+    def finish() -> None:
+        assert (folder.work / f"{cell.id}.1" / "progress").read_text() == "theirs"
+        (folder.cell(cell.id)).mkdir(parents=True)
+        (folder.cell(cell.id) / "result.json").write_text(finished)
+
+    def taken_from_under(context: kinds.CellContext) -> dict[str, object]:
+        theirs = folder.work / f"{cell.id}.1"
+        os.rename(context.output.parent, theirs)
+        (theirs / CLAIM).write_text(json.dumps(other))
+        (theirs / "progress").write_text("theirs")
+        threading.Timer(0.5, finish).start()
+        (context.output / "weights").write_text("ours")
+        return {}
+
+    monkeypatch.setattr(running, "work_of", lambda kind: taken_from_under)
+    outcome = running.run_cell(tmp_path, cell.to_dict())
+    assert outcome.status == "kept"
+    assert folder.result(cell.id) == {"value": 7}
+    assert not folder.failed()
+    assert (folder.work / f"{cell.id}.1" / "progress").read_text() == "theirs"

@@ -82,6 +82,7 @@ def _given(executor: Any) -> Any:
 
 @pytest.mark.slow
 def test_three_workers_give_the_numbers_of_one_process(tree: dict[str, Any], balls: Path, tmp_path: Path) -> None:
+    tree["experiments"][0]["sizes"] = [2]
     (tmp_path / "protocol.yaml").write_text(yaml.safe_dump(tree))
     protocol = load_protocol(tmp_path / "protocol.yaml")
     hashes = []

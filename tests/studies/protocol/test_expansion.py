@@ -1,6 +1,8 @@
 """Cells follow from the protocol, each once, and change exactly when what decides them does."""
 
 import json
+import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +11,25 @@ from typing import Any
 import pytest
 import yaml
 
+from neurograft.cohorts import open_cohort
 from neurograft.errors import InputError
+from neurograft.recipes import load_recipe
+from neurograft.studies import cohorts
+from neurograft.studies.cells.running import run_cell
+from neurograft.studies.cells.training import people_of
 from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol import load_protocol
 from neurograft.studies.protocol.expansion import Plan
 from neurograft.studies.run import Places, plan_study
+from neurograft.training.run import TrainingRequest, train_model
+
+TINY = {
+    "budget": "1steps",
+    "network.channels": [4, 8],
+    "sampling.patch_size": [16, 16, 16],
+    "validation.hold_out": 0,
+    "validation.every": 1,
+}
 
 Planner = Callable[..., Plan]
 
@@ -98,8 +114,6 @@ def test_what_decides_a_cell(changes: dict[str, Any], kept: int, planned: Planne
 
 
 def test_another_image_changes_the_cells_of_its_person(planned: Planner, balls: Path, tmp_path: Path) -> None:
-    import shutil
-
     before = planned("before")
     copy = tmp_path / "copy"
     shutil.copytree(balls, copy)
@@ -173,3 +187,80 @@ def test_a_folder_keeps_its_study(planned: Planner, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no study's"):
         planned("taken")
     assert json.loads((tmp_path / "study" / "study.json").read_text())["protocol"]["seeds"] == [5]
+
+
+def test_what_numbers_mean_decides_the_cells(planned: Planner, balls: Path, tmp_path: Path) -> None:
+    """The same files under a table that names the numbers the other way round are another cohort."""
+    before = planned("before")
+    copy = tmp_path / "swapped"
+    shutil.copytree(balls, copy)
+    (copy / "labels.tsv").write_text("index\tname\n2\tone\n1\ttwo\n")
+    after = planned("after", Places(copy))
+    assert not {c.id for c in before.cells.values()} & {c.id for c in after.cells.values()}
+
+
+def test_a_cohort_that_changes_after_planning_stops_its_cells(planned: Planner, balls: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(balls, copy)
+    plan = planned("study", Places(copy))
+    folder = StudyFolder(tmp_path / "study")
+    spec = next(c.spec for c in plan.cells.values() if c.kind == "score")
+    assert set(people_of(folder, spec).subjects) == set(folder.block(spec["people"]))
+    for file in copy.glob("*_image.nii.gz"):
+        os.utime(file)  # copied, but the same
+    people_of(folder, spec)
+    person = min(folder.block(spec["people"]))
+    kept = (copy / f"{person}_image.nii.gz").read_bytes()
+    (copy / f"{person}_image.nii.gz").write_bytes(kept + b"\0")
+    with pytest.raises(InputError, match=f"has changed since the study was planned: {person}"):
+        people_of(folder, spec)
+    (copy / f"{person}_image.nii.gz").write_bytes(kept)
+    (copy / "labels.tsv").write_text("index\tname\n2\tone\n1\ttwo\n")
+    cohorts._open.cache_clear()  # as another process, which has not read the table before
+    with pytest.raises(InputError, match="has changed since the study was planned"):
+        people_of(folder, spec)
+
+
+def test_a_finished_model_that_knows_test_people_is_refused(
+    planned: Planner, tree: dict[str, Any], balls: Path, tmp_path: Path
+) -> None:
+    recipe = load_recipe("default", [f"{key}={json.dumps(value)}" for key, value in TINY.items()])
+    train_model(TrainingRequest(open_cohort(balls / "cohort.tsv").select_labels(["one"]), recipe, tmp_path / "known"))
+    sources = {"one": {"model": str(tmp_path / "known")}}
+    plan = planned("study", sources=sources)
+    guard = next(cell for cell in plan.cells.values() if cell.kind == "guard")
+    assert [model["name"] for model in guard.spec["models"]] == ["one"]
+    outcome = run_cell(tmp_path / "study", guard.to_dict())
+    assert outcome.status == "failed"
+    assert "also among the test subjects" in outcome.error
+    # A source that is named for a variant only would have escaped the guard.
+    loose = {"v": {"sources": ["other"]}}
+    with pytest.raises(InputError, match="'other', which the experiment does not have"):
+        planned("loose", sources=sources | {"other": sources["one"]}, **changed(tree, variants=loose))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"comparison": {"reference": "scrach"}}, "no experiment has a method 'scrach'"),
+        ({"claims": [{"text": "t", "better": "ful", "than": "scratch"}]}, "no experiment that it is about has both"),
+        ({"target": {"measure": "hd95_max_voxel_mm", "value": 2}}, "not among those that are scored"),
+    ],
+)
+def test_what_would_come_out_after_the_last_training_is_said_first(
+    changes: dict[str, Any], words: str, planned: Planner
+) -> None:
+    with pytest.raises(InputError, match=words):
+        planned("study", **changes)
+
+
+def test_an_unknown_strategy_is_said_before_anything_runs(planned: Planner, tree: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="unknown strategy 'frreze'"):
+        planned("study", **changed(tree, strategies=["scratch", "frreze"]))
+
+
+def test_a_plan_that_was_cut_off_is_made_again(planned: Planner, tmp_path: Path) -> None:
+    plan = planned("study")
+    (tmp_path / "study" / "study.json").unlink()
+    (tmp_path / "study" / ".4711.partial.study.json").write_text("{")
+    assert list(planned("study").cells) == list(plan.cells)

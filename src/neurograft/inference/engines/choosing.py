@@ -95,7 +95,7 @@ def choose_engine(
     reference = TorchEngine(network)
     by_name = request.engine not in ("auto", "torch")
     if by_name:
-        _require(request.engine, device, network)
+        _require(request, device, network)
     kinds = _kinds(request, device, network)
     if kinds == [REFERENCE]:
         return ChosenEngine(reference, "asked for" if request.engine == "torch" else "no other engine here", {})
@@ -105,11 +105,21 @@ def choose_engine(
     measured = store.read()
     missing = [kind for kind in kinds if kind != REFERENCE and _name(kind) not in measured]
     if missing:
-        if not by_name and windows_ahead is not None:
+        if request.engine == "auto" and request.precision != "bf16" and windows_ahead is not None:
             _, seconds = _timed(reference, torch.zeros((1, network.in_channels, *block)))
             if windows_ahead * seconds < WORTHWHILE_SECONDS:
                 return ChosenEngine(reference, "there is too little to do for an export to pay", {})
-        windows = template_windows(bundle, network, window)
+        try:
+            windows = template_windows(bundle, network, window)
+        except InputError as error:
+            # Of a model whose preparation does not suit a brain alone, as one that needs a mask.
+            if REFERENCE not in kinds:
+                raise InputError(
+                    f"--engine {request.engine} --precision {request.precision} cannot be compared with PyTorch: "
+                    f"{error.problem}",
+                    "Use --engine torch --precision fp32",
+                ) from error
+            return ChosenEngine(reference, f"no other engine can be compared with it ({error.problem})", {})
         expected, seconds = _timed(reference, windows)
         measured[_name(REFERENCE)] = Measured(seconds)
         threshold = bundle.info.recipe.inference.threshold
@@ -134,7 +144,8 @@ def _fastest(
     if not sound:
         faults = "; ".join(f"{_name(kind)}: {measured[_name(kind)].fault}" for kind in kinds)
         raise InputError(
-            f"the model cannot run with --engine {wanted} here ({faults})", "Use --engine auto or --engine torch"
+            f"the model cannot run with --engine {wanted} here ({faults})",
+            "Use --engine auto or --engine torch, and --precision auto or fp32",
         )
     for kind in kinds:
         if fault := measured[_name(kind)].fault:
@@ -155,14 +166,14 @@ def _fastest(
 
 
 def _kinds(request: EngineRequest, device: str, network: UnitNetwork) -> list[Kind]:
-    """What to choose among; for ``auto`` PyTorch in single precision is always one of them."""
+    """What to choose among; for ``auto`` PyTorch in single precision is one of them, unless bf16 is asked for."""
     precisions: list[Precision] = ["fp32"] if request.precision == "fp32" else ["bf16", "fp32"]
     if request.precision == "bf16":
         precisions = ["bf16"]
     if request.engine == "torch":
         return [("torch", precision) for precision in precisions]
     if request.engine == "onnx":
-        return [("onnx", precision) for precision in precisions if precision == "fp32"] or [("onnx", "fp32")]
+        return [("onnx", "fp32")]
     if request.engine == "openvino":
         return [("openvino", precision) for precision in precisions]
     kinds: list[Kind] = []
@@ -174,10 +185,16 @@ def _kinds(request: EngineRequest, device: str, network: UnitNetwork) -> list[Ki
             ]
     elif device == "cuda" and not network.has_age and "bf16" in precisions:
         kinds.append(("torch", "bf16"))
+    if request.precision == "bf16":
+        # Asked for by name: it is that, or it is refused.
+        return list(dict.fromkeys([*kinds, ("torch", "bf16")]))
     return [*kinds, REFERENCE]
 
 
-def _require(engine: str, device: str, network: UnitNetwork) -> None:
+def _require(request: EngineRequest, device: str, network: UnitNetwork) -> None:
+    engine = request.engine
+    if engine == "onnx" and request.precision == "bf16":
+        raise InputError("--engine onnx runs in single precision", "Use --precision fp32, or --engine openvino")
     package = PACKAGES["openvino" if engine == "openvino" else "onnx"]
     if not _is_installed(package):
         raise InputError(f"--engine {engine} needs the package {package}", f"Run: pip install {package}")
@@ -194,7 +211,8 @@ def _measure(kind: Kind, network: UnitNetwork, store: EngineStore, attempt: Call
     try:
         return attempt(_load(kind, network, store))
     except Exception as error:  # exporters and their runtimes raise whatever they like
-        return Measured(0.0, None, f"does not run this model ({_first_line(error)})")
+        passing = isinstance(error, OSError | MemoryError)
+        return Measured(0.0, None, f"does not run this model ({_first_line(error)})", passing)
 
 
 def _load(kind: Kind, network: UnitNetwork, store: EngineStore) -> Engine:
@@ -240,9 +258,12 @@ def _is_installed(package: str) -> bool:
 
 
 def _has_bf16() -> bool:
-    from neurograft.inference.engines import openvino_cpu
+    try:
+        from neurograft.inference.engines import openvino_cpu
 
-    return "bf16" in openvino_cpu.capabilities()
+        return "bf16" in openvino_cpu.capabilities()
+    except Exception:  # an installation that is broken, in whatever way: trying the engine says how
+        return False
 
 
 def _first_line(error: Exception) -> str:

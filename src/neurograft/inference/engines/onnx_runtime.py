@@ -15,6 +15,9 @@ FILE = "network.onnx"
 OPSET = 17
 _WARNINGS_AND_WORSE = 3
 
+# Builds for Windows report to their makers unless told not to.
+onnxruntime.disable_telemetry_events()
+
 
 def export(network: UnitNetwork, shape: tuple[int, ...], folder: Path) -> None:
     """Write the network's main output, for windows of one shape (1, C, D, H, W), into a folder."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+import neurograft
 from neurograft.imaging.grid import Shape
 from neurograft.inference.engines.parity import Parity
 from neurograft.models import Bundle
@@ -25,6 +26,8 @@ from neurograft.outputs import cache_folder, write_json
 logger = logging.getLogger(__name__)
 
 MEASURED = "measured.json"
+HASHES = "sha256.json"
+"""In the folder of an export: its files' hashes."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,13 @@ class Measured:
         seconds: of a window, the fastest of several; 0 for what did not run.
         parity: against PyTorch; ``None`` for PyTorch itself and for what did not run.
         fault: why it is not used; empty if it may be.
+        passing: whether the fault may be gone next time, as that of a full disk; it is not kept then.
     """
 
     seconds: float
     parity: Parity | None = None
     fault: str = ""
+    passing: bool = False
 
 
 class EngineStore:
@@ -53,10 +58,16 @@ class EngineStore:
     """
 
     def __init__(self, bundle: Bundle, block: Shape, device: str, versions: dict[str, str]) -> None:
+        recipe = bundle.info.recipe
         facts = (
+            # Which networks are built from a recipe is ours to change.
+            neurograft.__version__,
             bundle.info.weights_sha256,
-            bundle.info.recipe.network.model_dump(mode="json"),
-            bundle.info.recipe.preparation.model_dump(mode="json"),
+            # How probabilities become the classes that are compared.
+            recipe.task.model_dump(mode="json"),
+            recipe.inference.threshold,
+            recipe.network.model_dump(mode="json"),
+            recipe.preparation.model_dump(mode="json"),
             block,
             device,
             torch.cuda.get_device_name() if device == "cuda" else "",
@@ -80,12 +91,13 @@ class EngineStore:
     def write(self, measured: dict[str, Measured]) -> None:
         """Keep what was measured, if the cache can be written."""
         try:
-            write_json(self.folder / MEASURED, {name: asdict(entry) for name, entry in measured.items()})
+            kept = {name: asdict(entry) for name, entry in measured.items() if not entry.passing}
+            write_json(self.folder / MEASURED, kept)
         except OSError as error:
             logger.warning("the measurement of engines is not kept for the next time: %s", error)
 
     def export(self, kind: str, write: Callable[[Path], None]) -> Path:
-        """The folder of an export, which is made unless it is there.
+        """The folder of an export, which is made unless it is there, whole and as it was written.
 
         Args:
             kind: its name.
@@ -93,11 +105,15 @@ class EngineStore:
         """
         final = self.folder / kind
         if final.is_dir():
-            return final
+            if _is_whole(final):
+                return final
+            logger.warning("the export in %s is damaged, and is made anew", final)
+            shutil.rmtree(final, ignore_errors=True)
         working = self.folder / f".{kind}.{os.getpid()}.partial"
         try:
             working.mkdir(parents=True, exist_ok=True)
             write(working)
+            write_json(working / HASHES, _hashes(working))
             try:
                 os.replace(working, final)
             except OSError:
@@ -107,6 +123,23 @@ class EngineStore:
         finally:
             shutil.rmtree(working, ignore_errors=True)
         return final
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.name != HASHES:
+            with path.open("rb") as file:
+                found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the files of an export are those that were written: a cache may lose some, or bits of them."""
+    try:
+        return bool(json.loads((folder / HASHES).read_text("utf-8")) == _hashes(folder))
+    except (OSError, ValueError):
+        return False
 
 
 def _measured(entry: dict[str, Any]) -> Measured:

@@ -44,11 +44,14 @@ def choose_strategy(
 ) -> Choice | None:
     """Choose among methods on validation people, or, where there are none, by cross-fitting over test people.
 
+    Where there are several test sets, as folds, who chooses for one may be tested by another: each test set
+    has its own choice, by the validation people of its own trainings.
+
     Cross-fitting divides the test people into parts; in each part stands the method that is best in all
     other parts. The mean over parts is an honest figure of the procedure "take the best one".
 
     Args:
-        tested: a row a value on test people: subject, case, method, value, fold, seed.
+        tested: a row a value on test people: subject, case, method, value, fold, seed, and test, the set's name.
         validation: likewise on validation people; may be empty.
         methods: candidates.
         higher_is_better: of the value.
@@ -61,12 +64,8 @@ def choose_strategy(
     candidates = [method for method in methods if method in set(tested["method"])]
     if not candidates:
         return None
-    held = validation[validation["method"].isin(candidates)] if not validation.empty else validation
-    if not held.empty and set(held["method"]) == set(candidates):
-        means = held.groupby("method")["value"].mean() * sign
-        best = str(max(candidates, key=lambda method: float(means.get(method, -np.inf))))
-        rows = tested[tested["method"] == best].assign(method=CHOSEN)
-        return Choice({best: 1.0}, "chosen on validation people", rows)
+    if (choice := _on_validation(tested, validation, candidates, sign)) is not None:
+        return choice
     people = sorted(set(tested["subject"].astype(str)))
     if len(people) < 2:
         return None
@@ -88,3 +87,23 @@ def choose_strategy(
         parts.append(tested[(tested["method"] == best) & tested["subject"].astype(str).isin(part)])
     rows = pd.concat(parts, ignore_index=True).assign(method=CHOSEN)
     return Choice(counts, "chosen by cross-fitting over test people", rows)
+
+
+def _on_validation(
+    tested: pd.DataFrame, validation: pd.DataFrame, candidates: Sequence[str], sign: float
+) -> Choice | None:
+    """The choice of each test set by its own validation people; ``None`` where any lacks them for a candidate."""
+    if validation.empty:
+        return None
+    means = validation.groupby(["test", "method"])["value"].mean() * sign
+    counts: dict[str, float] = {}
+    parts = []
+    for name, own in tested[tested["method"].isin(candidates)].groupby("test", sort=False):
+        if any(not np.isfinite(means.get((name, method), np.nan)) for method in candidates):
+            return None
+        best = max(candidates, key=lambda method: float(means[name, method]))
+        counts[best] = counts.get(best, 0.0) + own["subject"].nunique()
+        parts.append(own[own["method"] == best])
+    people = sum(counts.values())
+    rows = pd.concat(parts, ignore_index=True).assign(method=CHOSEN)
+    return Choice({method: count / people for method, count in counts.items()}, "chosen on validation people", rows)

@@ -30,6 +30,8 @@ BEYOND = 20
 
 _EXPONENTS = np.geomspace(0.05, 4.0, 80)
 
+_UNDEFINED = "the figure is not defined at every number of people"
+
 Figures = NDArray[np.float64]
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From values (..., people, parts) to a figure (...) each; NaN where it is undefined."""
@@ -162,7 +164,8 @@ def fit_curve(
         seed: of the resampling.
 
     Raises:
-        ValueError: fewer than `FEWEST_SIZES` sizes or two people, or a shape that does not fit.
+        ValueError: fewer than `FEWEST_SIZES` sizes or two people, a shape that does not fit, or a figure that is
+            not defined at every size or in most resampled sets of people.
     """
     if values.ndim != 4 or values.shape[0] != len(sizes):
         raise ValueError(f"values must be (sizes, draws, people, parts), got {values.shape} for {len(sizes)} sizes")
@@ -173,6 +176,8 @@ def fit_curve(
     generator = np.random.default_rng(seed)
     by_draw = of(values)  # (sizes, draws)
     means = by_draw.mean(axis=1)
+    if not np.isfinite(means).all():
+        raise ValueError(_UNDEFINED)
     picked = generator.integers(people, size=(resamples, people))
     moved = np.stack([of(values[:, :, row]).mean(axis=1) for row in picked])
     curves = means + (moved - np.nanmean(moved, axis=0)) * _widening(people, level)
@@ -185,6 +190,8 @@ def fit_curve(
             stats.t.ppf((1 + level) / 2, draws - 1) / stats.norm.ppf((1 + level) / 2)
         )
     curves = curves[np.isfinite(curves).all(axis=1)]
+    if 2 * len(curves) < resamples:
+        raise ValueError(_UNDEFINED)
     spread = curves.var(axis=0)
     weights = 1 / np.maximum(spread, max(1e-12, 0.05 * float(spread.max())))
     fitted = fit_power_laws(sizes, means[None], weights, rising, bound)

@@ -13,11 +13,8 @@ from neurograft.scoring.score_rows import MEAN
 from neurograft.studies.answers.label_curve import FEWEST_SIZES, CurveFit, fit_curve, icc_statistic
 from neurograft.studies.answers.statement import measure_words
 from neurograft.studies.folder import StudyFolder
-from neurograft.studies.protocol.schema import UNADAPTED
+from neurograft.studies.protocol.schema import ICC, UNADAPTED
 from neurograft.studies.tables import NO_LABELS, gather_paired, gather_scores, headline_label
-
-ICC = "icc:"
-"""Before the name of a quantity whose agreement with the reference is meant."""
 
 
 @dataclass(frozen=True)
@@ -241,7 +238,11 @@ def _curve(experiment: str, method: str, rows: pd.DataFrame, measure: str, label
         return without_fit("fewer than two test people have a value at every size")
     values = complete.to_numpy(float).reshape(len(complete), len(sizes), len(draws), len(columns)).transpose(1, 2, 0, 3)
     rising = measure.startswith(ICC) or MEASURES[measure].better == "higher"
-    fit = fit_curve(sizes, values, rising, 1.0 if rising else 0.0, icc_statistic if measure.startswith(ICC) else None)
+    statistic = icc_statistic if measure.startswith(ICC) else None
+    try:
+        fit = fit_curve(sizes, values, rising, 1.0 if rising else 0.0, statistic)
+    except ValueError as error:
+        return without_fit(str(error))
     return MethodCurve(experiment, method, shown, sizes, tuple(map(float, fit.means)), fit, "")
 
 

@@ -174,7 +174,7 @@ def measure_words(measure: str) -> str:
 
 
 def _values(own: pd.DataFrame, size: str, split: str, measure: str, label: str) -> pd.DataFrame:
-    frame = measured(comparable(own, size, split), [measure])
+    frame = measured(comparable(own, size, split), [measure], more=["test"])
     return frame[frame["label"] == label].drop(columns=["label", "measure"])
 
 

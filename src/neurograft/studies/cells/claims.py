@@ -17,8 +17,6 @@ from pathlib import Path
 
 import psutil
 
-from neurograft.outputs import write_json
-
 CLAIM = "claim.json"
 BEAT_SECONDS = 2.0
 LEASE_SECONDS = 60.0
@@ -102,12 +100,12 @@ def _take(work: Path, identifier: str, finished: Path, lease_seconds: float) -> 
             if not attempts:
                 folder = work / f"{identifier}.0"
                 folder.mkdir()
-                write_json(folder / CLAIM, mine | {"since": time.time()})
+                _write_claim(folder, mine)
                 return folder
             folder = attempts[-1]
             holder = holder_of(folder)
             if holder is not None and {key: holder.get(key) for key in mine} == mine:
-                write_json(folder / CLAIM, mine | {"since": time.time()})
+                _write_claim(folder, mine)
                 return folder
             # A folder without a claim belongs to somebody who is about to write it, or who died just before.
             mark = (folder.name, (folder / CLAIM).stat().st_mtime_ns if holder is not None else None)
@@ -130,13 +128,25 @@ def _take_over(folder: Path, renamed: Path, mine: dict[str, object]) -> Path | N
     """Rename a dead worker's folder; of two who try, one succeeds."""
     try:
         os.rename(folder, renamed)
-        write_json(renamed / CLAIM, mine | {"since": time.time()})
+        _write_claim(renamed, mine)
     except OSError:
         return None
     # Locks inside belong to the dead worker, perhaps of another machine, which they would wait for.
     for lock in renamed.rglob(".*.lock"):
         lock.unlink(missing_ok=True)
     return renamed
+
+
+def _write_claim(folder: Path, mine: dict[str, object]) -> None:
+    """Write a claim into a folder that is there.
+
+    Raises:
+        FileNotFoundError: it has been taken over meanwhile. It must not come into being again: two workers
+            would then hold the cell.
+    """
+    temporary = folder / f".{os.getpid()}.{threading.get_ident()}.{CLAIM}"
+    temporary.write_text(json.dumps(mine | {"since": time.time()}) + "\n", "utf-8")
+    os.replace(temporary, folder / CLAIM)
 
 
 def _attempts(work: Path, identifier: str) -> list[Path]:
@@ -151,8 +161,10 @@ def _beat(claim: Path, stop: threading.Event) -> None:
     while not stop.wait(BEAT_SECONDS):
         try:
             os.utime(claim)
-        except OSError:
+        except FileNotFoundError:
             return  # renamed: the cell has been taken over
+        except OSError:
+            continue  # a network's folder that does not answer for a moment
 
 
 def _me() -> dict[str, object]:

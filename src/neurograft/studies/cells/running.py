@@ -57,10 +57,12 @@ def run_cell(root: str | Path, content: Mapping[str, Any], lease_seconds: float 
     folder, cell = StudyFolder(Path(root)), Cell.from_dict(content)
     start, began = time.monotonic(), datetime.now(UTC)
     final = folder.cell(cell.id)
+    held: Path | None = None
     try:
         with claimed(folder.work, cell.id, final / RESULT, lease_seconds) as work:
             if work is None:
                 return Outcome(cell.id, "kept", host=platform.node())
+            held = work
             output = work / OUTPUT
             output.mkdir(exist_ok=True)
             facts = work_of(cell.kind)(CellContext(folder, cell, output))
@@ -80,10 +82,12 @@ def run_cell(root: str | Path, content: Mapping[str, Any], lease_seconds: float 
         _remove_work(folder, cell.id)
         folder.failure(cell.id).unlink(missing_ok=True)
         return Outcome(cell.id, "done", seconds, platform.node())
-    except ClaimLostError as error:
-        logger.warning("%s", error)
-        return Outcome(cell.id, "kept" if folder.is_finished(cell.id) else "failed", error=str(error))
     except Exception as error:
+        if held is not None and not _is_held(held):
+            # Whatever went wrong, the cell is another worker's by now, whose folder and outcome are not ours to
+            # touch: this one waits for the other's result, or takes over in its turn.
+            logger.warning("%s has been taken over: %s", cell.title, error)
+            return run_cell(root, content, lease_seconds)
         failure = {
             "error": str(error) or type(error).__name__,
             "input": isinstance(error, InputError),
@@ -94,6 +98,14 @@ def run_cell(root: str | Path, content: Mapping[str, Any], lease_seconds: float 
         folder.record_failure(cell, failure)
         _remove_work(folder, cell.id)
         return Outcome(cell.id, "failed", time.monotonic() - start, platform.node(), str(failure["error"]))
+
+
+def _is_held(work: Path) -> bool:
+    try:
+        require_claim(work)
+    except ClaimLostError:
+        return False
+    return True
 
 
 def _publish(output: Path, final: Path) -> None:

@@ -13,8 +13,9 @@ from neurograft.errors import InputError
 from neurograft.hardware import describe_machine
 from neurograft.models import Bundle, open_bundle
 from neurograft.recipes.schema import Recipe
+from neurograft.studies.cells.cell import content_hash
 from neurograft.studies.cells.kinds import CellContext
-from neurograft.studies.cohorts import open_placed
+from neurograft.studies.cohorts import verified
 from neurograft.studies.folder import StudyFolder
 from neurograft.training.run import TrainingRequest, library_versions, train_model
 
@@ -82,10 +83,19 @@ def with_scale_of(source: Bundle, recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"preparation": ours.model_copy(update={"standard": theirs.standard})})
 
 
+def model_digest(bundle: Bundle) -> str:
+    """The hash of all of a model that decides what is made from it: weights, recipe, labels, whom it knows."""
+    return content_hash(json.loads(bundle.info.model_dump_json()))
+
+
 def people_of(folder: StudyFolder, spec: Mapping[str, Any]) -> Cohort:
-    """The cohort of a specification, with the people whom it names."""
+    """The cohort of a specification, with the people whom it names.
+
+    Raises:
+        InputError: it has changed since the study was planned.
+    """
     placed = json.loads(folder.description.read_text("utf-8"))["cohorts"]
-    return open_placed(placed[spec["cohort"]], spec["cohort"]).of_subjects(folder.block(spec["people"]))
+    return verified(folder, placed[spec["cohort"]], spec["cohort"], folder.block(spec["people"]))
 
 
 def source_of(folder: StudyFolder, spec: Mapping[str, Any]) -> Bundle | None:
@@ -95,8 +105,13 @@ def source_of(folder: StudyFolder, spec: Mapping[str, Any]) -> Bundle | None:
         return None
     if "cell" in source:
         return open_bundle(folder.cell(source["cell"]) / MODEL)
+    return finished_model(folder, source)
+
+
+def finished_model(folder: StudyFolder, source: Mapping[str, str]) -> Bundle:
+    """A model that was there before the study, if it is still the same."""
     models = json.loads(folder.description.read_text("utf-8"))["models"]
     bundle = open_bundle(models[source["name"]])
-    if bundle.info.weights_sha256 != source["weights"]:
+    if model_digest(bundle) != source["weights"]:
         raise InputError("the model is another than when the study was planned", "Put it back", bundle.path)
     return bundle

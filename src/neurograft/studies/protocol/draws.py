@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from neurograft.cohorts import hold_out, k_folds, nested_subsets, repeated_subsets
 from neurograft.errors import InputError
 from neurograft.studies.protocol.people import DrawConfig
@@ -140,7 +142,9 @@ def _draw_numbers(draws: DrawConfig, position: int) -> range:
 def _drawn(draws: DrawConfig, pool: Subjects, count: int, draw: int, seed: int) -> Subjects:
     if draws.kind == "nested":
         return nested_subsets(pool, [count], seed)[count]
-    return repeated_subsets(pool, count, draw + 1, draws.seed)[draw]
+    # Each size has a seed of its own: draws from one shuffling would lie inside each other.
+    own = int(np.random.SeedSequence((draws.seed, count)).generate_state(1)[0])
+    return repeated_subsets(pool, count, draw + 1, own)[draw]
 
 
 def _own(experiment: ExperimentConfig, subjects: Subjects) -> Iterator[TestSet]:

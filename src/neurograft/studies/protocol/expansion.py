@@ -1,5 +1,6 @@
 """From a protocol to its cells: every training and scoring once, whatever shares it."""
 
+import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from neurograft.studies.protocol.draws import ALL, Subset, TestSet, find_pool, f
 from neurograft.studies.protocol.people import SourceConfig, TrainingConfig
 from neurograft.studies.protocol.schema import TWIN, UNADAPTED, ExperimentConfig, Protocol, VariantConfig
 from neurograft.training.run import library_versions
+from neurograft.transfer import STRATEGIES
 
 Subjects = tuple[str, ...]
 
@@ -63,7 +65,7 @@ class Expansion:
         protocol: what to expand.
         cohorts: opened and hashed, by name.
         placed: where they lie, by name.
-        models: finished source models: name -> hash of the weights.
+        models: finished source models: name -> hash of all that they say.
         folder: of the study, which keeps recipes and lists of people.
     """
 
@@ -81,14 +83,36 @@ class Expansion:
         """Expand every experiment.
 
         Raises:
-            InputError: fewer people than are asked for, or a recipe that does not exist.
+            InputError: fewer people than are asked for, or a recipe, strategy or method that does not exist.
         """
+        self._require_methods()
         for experiment in self.protocol.experiments:
             cohort = self.cohorts[experiment.cohort]
             others = self.cohorts[experiment.test.cohort].subjects if experiment.test.cohort is not None else ()
             for test in find_test_sets(experiment, cohort.subjects, others):
                 self._expand(experiment, test)
         return Plan(self._cells, tuple(self._readings))
+
+    def _require_methods(self) -> None:
+        """Refuse what would only come out after the last training: a comparison or claim on nobody's method."""
+        methods = {one.name: list(_methods(one)) for one in self.protocol.experiments}
+        for method in (method for several in methods.values() for method in several):
+            _require_strategy(method.strategy)
+        names = {name: [method.name for method in several] for name, several in methods.items()}
+        every = list(dict.fromkeys(method for several in names.values() for method in several))
+        reference = self.protocol.comparison.reference
+        if reference not in (None, TWIN) and reference not in every:
+            raise InputError(
+                f"comparison.reference: no experiment has a method {reference!r}", f"Methods: {', '.join(every)}"
+            )
+        for claim in self.protocol.claims:
+            told = claim.experiments or tuple(names)
+            if not any({claim.better, claim.than} <= set(names[name]) for name in told):
+                raise InputError(
+                    f"claim {claim.text!r}: no experiment that it is about has both methods, {claim.better!r} and "
+                    f"{claim.than!r}",
+                    f"Methods: {', '.join(every)}",
+                )
 
     def _expand(self, experiment: ExperimentConfig, test: TestSet) -> None:
         seeds = experiment.seeds or self.protocol.seeds
@@ -98,7 +122,8 @@ class Expansion:
             source = self.protocol.sources[name]
             if source.cohort is not None:
                 learners.setdefault(source.cohort, set()).update(self._source_people(source, experiment, test))
-        guard = self._guard(experiment, test, learners)
+        finished = [name for name in experiment.sources if self.protocol.sources[name].model is not None]
+        guard = self._guard(experiment, test, learners, finished)
         for method in methods:
             if method.strategy == UNADAPTED:
                 for seed in seeds:
@@ -228,13 +253,16 @@ class Expansion:
         }
         return self._keep(Cell("score", spec, (*models, guard.id), title))
 
-    def _guard(self, experiment: ExperimentConfig, test: TestSet, learners: Mapping[str, set[str]]) -> Cell:
+    def _guard(
+        self, experiment: ExperimentConfig, test: TestSet, learners: Mapping[str, set[str]], finished: list[str]
+    ) -> Cell:
         def group(cohort: str, subjects: Subjects) -> dict[str, str]:
             return {"cohort": cohort, "people": self._people(cohort, subjects)}
 
         tested = group(experiment.test.cohort or experiment.cohort, test.tested)
         others = [group(cohort, tuple(sorted(subjects))) for cohort, subjects in sorted(learners.items()) if subjects]
-        spec = {"test": tested, "learners": others, "neurograft": neurograft.__version__}
+        models = [{"name": name, "weights": self.models[name]} for name in sorted(finished)]
+        spec = {"test": tested, "learners": others, "models": models, "neurograft": neurograft.__version__}
         return self._keep(Cell("guard", spec, (), f"{experiment.name}: nobody on both sides of {test.name}"))
 
     def _read(
@@ -319,6 +347,15 @@ def _methods(experiment: ExperimentConfig) -> Iterator[Method]:
                 continue
             for source in sources:
                 yield Method(strategy, source, name, config, several)
+
+
+def _require_strategy(text: str) -> None:
+    """Refuse an unknown strategy; whether its frontier exists the training says, which knows the network."""
+    name = text.partition("(")[0].strip()
+    if name not in STRATEGIES and not text.strip().startswith("decay_"):
+        near = difflib.get_close_matches(name, STRATEGIES, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"unknown strategy {text!r}", f"{hint}Strategies: {', '.join(STRATEGIES)}")
 
 
 __all__ = ["ALL", "Expansion", "Method", "Plan"]

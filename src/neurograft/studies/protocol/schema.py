@@ -11,6 +11,8 @@ from neurograft.studies.protocol.people import CohortConfig, DrawConfig, SourceC
 
 TWIN = "scratch"
 UNADAPTED = "none"
+ICC = "icc:"
+"""Before the name of a quantity whose agreement with the reference is meant."""
 Size = PositiveInt | Literal["all"]
 
 
@@ -65,6 +67,10 @@ class ExperimentConfig(TrainingConfig):
             raise ValueError("without sources the only strategy is scratch")
         if self.fold_models == "averaged" and not self.folds:
             raise ValueError("fold_models: averaged needs folds")
+        for name, variant in self.variants.items():
+            strange = set(variant.sources or ()) - set(self.sources)
+            if strange:
+                raise ValueError(f"variant {name!r} names source {min(strange)!r}, which the experiment does not have")
         if not self.plain and not self.variants:
             raise ValueError("plain: false leaves nothing to run without variants")
         return self
@@ -178,6 +184,9 @@ class Protocol(Section):
                         f"experiment {experiment.name} names source {source!r}; "
                         f"there are {', '.join(self.sources) or 'none'}"
                     )
+        target = self.target
+        if target is not None and target.measure not in self.scoring.measures and not target.measure.startswith(ICC):
+            raise ValueError(f"the target's measure {target.measure!r} is not among those that are scored")
         for claim in self.claims:
             for experiment_name in claim.experiments:
                 if experiment_name not in names:
