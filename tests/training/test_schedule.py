@@ -65,3 +65,11 @@ def test_a_plateau_remembers() -> None:
     other.load_state_dict(plateau.state_dict())
     assert other == plateau
     assert other.see(0.3)
+
+
+def test_a_step_falls_once_at_its_share_of_the_budget() -> None:
+    config = OptimiserConfig(schedule="step")
+    factors = [rate_factor(config, step, 10) for step in range(10)]
+    assert factors == pytest.approx([1.0] * 5 + [0.1] * 5)
+    late = OptimiserConfig(schedule="step", step_at=0.75, step_factor=0.5)
+    assert [rate_factor(late, step, 8) for step in (5, 6)] == [1.0, 0.5]

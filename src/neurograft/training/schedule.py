@@ -11,6 +11,7 @@ def rate_factor(config: OptimiserConfig, step: int, total_steps: int) -> float:
     """The factor on the learning rate at a step.
 
     ``poly`` is (1 - step / total) ** exponent, ``cosine`` falls to zero along half a wave;
+    ``step`` is 1 up to a share of the budget and a factor from there on;
     ``constant`` and ``plateau`` are 1 (a plateau's own drops come on top). A warm-up rises
     linearly over its steps first.
 
@@ -29,6 +30,8 @@ def rate_factor(config: OptimiserConfig, step: int, total_steps: int) -> float:
         return float(warmup * (1 - progress) ** config.poly_exponent)
     if config.schedule == "cosine":
         return warmup * (1 + math.cos(math.pi * progress)) / 2
+    if config.schedule == "step" and step >= config.step_at * total_steps:
+        return warmup * config.step_factor
     return warmup
 
 
