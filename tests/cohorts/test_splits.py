@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurograft.cohorts import hold_out, k_folds, nested_subsets, repeated_subsets
+from neurograft.cohorts import (
+    hold_out,
+    k_folds,
+    ladder_with_second_run,
+    leave_one_out,
+    nested_subsets,
+    repeated_subsets,
+)
 from neurograft.errors import InputError
 
 SUBJECTS = st.lists(st.text("abcdef0123456789", min_size=1, max_size=6), min_size=2, max_size=30, unique=True)
@@ -97,3 +104,32 @@ def test_a_share_holds_out_at_least_one():
 def test_too_few_subjects_or_a_wrong_number_is_refused(call):
     with pytest.raises(InputError):
         call()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_second_run_scores_those_whom_the_first_learnt_from(seed):
+    subjects = [f"{index:02d}" for index in range(15)]
+    ladder = ladder_with_second_run(subjects, [1, 2, 3, 5, 7], seed)
+    for size, ((first, rest), (second, learnt)) in ladder.items():
+        assert len(first) == len(second) == size
+        assert not set(first) & set(rest)
+        assert not set(second) & set(learnt)
+        assert sorted([*rest, *learnt]) == subjects  # everybody is scored, and once
+        assert learnt == first
+    for run in (0, 1):
+        learners = [set(pairs[run][0]) for pairs in ladder.values()]
+        assert all(smaller < larger for smaller, larger in pairwise(learners))
+    assert not set(ladder[7][0][0]) & set(ladder[7][1][0])
+
+
+def test_a_second_run_needs_as_many_others():
+    assert ladder_with_second_run("abcd", [2], seed=0)
+    for sizes in ([3], [0], [9]):
+        with pytest.raises(InputError):
+            ladder_with_second_run("abcd", sizes, seed=0)
+
+
+def test_leave_one_out_tests_each_by_all_others():
+    assert leave_one_out("cab") == [(("b", "c"), ("a",)), (("a", "c"), ("b",)), (("a", "b"), ("c",))]
+    with pytest.raises(InputError):
+        leave_one_out("a")

@@ -74,20 +74,35 @@ def check(
 def split(
     cohort: CohortArgument,
     out: OutOption,
-    hold_out: Annotated[int, typer.Option(min=1, help="Subjects to set aside for testing.", show_default=False)],
+    hold_out: Annotated[
+        int | None, typer.Option(min=1, help="Subjects to set aside for testing, at random.", show_default=False)
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="COLUMN=VALUE: set aside everybody with it, such as scanner=GE.", show_default=False),
+    ] = None,
     subjects: SubjectsOption = None,
     where: WhereOption = None,
     bids: BidsOption = None,
     seed: SeedOption = 0,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Set subjects aside at random: writes train.txt and test.txt for --subjects."""
+    """Set subjects aside, at random or by a column: writes train.txt and test.txt for --subjects."""
     from neurograft.cohorts import hold_out as draw
+    from neurograft.cohorts.splits import split_off
+    from neurograft.errors import InputError
     from neurograft.outputs import staged_directory, write_text
 
     chosen = Selection(subjects, where, bids).open(cohort)
-    rest, held = draw(chosen.subjects, count=hold_out, seed=seed)
-    with staged_directory(out, {"cohort": str(cohort), "hold_out": hold_out, "seed": seed}, overwrite) as folder:
+    if (hold_out is None) == (by is None):
+        raise InputError("a split needs either --hold-out or --by", "Give --hold-out 10, or --by scanner=GE")
+    if by is not None:
+        held = Selection(where=[by]).choose(chosen).subjects
+        rest = split_off(chosen, held, by)
+    else:
+        rest, held = draw(chosen.subjects, count=hold_out, seed=seed)
+    identity = {"cohort": str(cohort), "hold_out": hold_out, "seed": seed, **({"by": by} if by else {})}
+    with staged_directory(out, identity, overwrite) as folder:
         write_text(folder / "train.txt", "".join(f"{name}\n" for name in rest))
         write_text(folder / "test.txt", "".join(f"{name}\n" for name in held))
     typer.echo(f"{len(rest)} subjects in {out / 'train.txt'}, {len(held)} in {out / 'test.txt'}")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from neurograft.cohorts.cohort import Cohort
 from neurograft.errors import InputError
 
 Subjects = tuple[str, ...]
@@ -93,6 +94,79 @@ def nested_subsets(subjects: Iterable[str], sizes: Sequence[int], seed: int) -> 
         _check_size(size, len(everyone))
     shuffled = _shuffled(everyone, seed)
     return {size: tuple(sorted(shuffled[:size])) for size in sizes}
+
+
+def split_off(cohort: Cohort, held: Iterable[str], why: str) -> Subjects:
+    """The subjects of a cohort who are not held out, where some have been chosen by what their cases say.
+
+    Args:
+        cohort: everybody.
+        held: those who are held out.
+        why: what they have in common, for the message, such as ``scanner=GE``.
+
+    Raises:
+        InputError: nobody remains.
+    """
+    apart = set(held)
+    rest = tuple(subject for subject in cohort.subjects if subject not in apart)
+    if not rest:
+        raise InputError(f"everybody has {why}: none would remain", "Choose another value", cohort.source)
+    return rest
+
+
+def leave_one_out(subjects: Iterable[str]) -> list[tuple[Subjects, Subjects]]:
+    """Divide subjects so that each is tested once, by everybody else.
+
+    Returns:
+        A pair (training, test) a subject, in the order of their names.
+
+    Raises:
+        InputError: fewer than two subjects.
+    """
+    everyone = _sorted_unique(subjects)
+    if len(everyone) < 2:
+        raise InputError("leave-one-out needs at least 2 subjects", "Add subjects")
+    return [(tuple(one for one in everyone if one != left), (left,)) for left in everyone]
+
+
+def ladder_with_second_run(
+    subjects: Iterable[str], sizes: Sequence[int], seed: int
+) -> dict[int, tuple[tuple[Subjects, Subjects], tuple[Subjects, Subjects]]]:
+    """A ladder of nested training sets in which everybody is scored at every size.
+
+    The first run of a size learns from some subjects and is scored on all others; the second learns from
+    as many different ones, and is scored on those whom the first had learnt from. The training sets of
+    either run are nested, and those of one run share nobody with those of the other, at any size.
+
+    Returns:
+        Of each size two pairs (training, test).
+
+    Raises:
+        InputError: a size below 1, or above half of the subjects.
+
+    Reference:
+        Kushibar et al. 2019 (P5): the training subjects are scored by a second run with different ones.
+
+    Example:
+        >>> first, second = ladder_with_second_run(["a", "b", "c", "d", "e"], [2], seed=0)[2]
+        >>> set(first[0]) == set(second[1]), len(first[1]) + len(second[1])
+        (True, 5)
+    """
+    everyone = _sorted_unique(subjects)
+    for size in sizes:
+        _check_size(size, len(everyone))
+        if 2 * size > len(everyone):
+            raise InputError(
+                f"a second run of {size} other subjects needs {2 * size}, and there are {len(everyone)}",
+                f"Ask for at most {len(everyone) // 2}",
+            )
+    order = _shuffled(everyone, seed)
+    ladder = {}
+    for size in sizes:
+        first, second = order[:size], order[len(order) - size :]
+        rest = tuple(name for name in everyone if name not in first)
+        ladder[size] = ((tuple(sorted(first)), rest), (tuple(sorted(second)), tuple(sorted(first))))
+    return ladder
 
 
 def repeated_subsets(subjects: Iterable[str], size: int, repeats: int, seed: int) -> list[Subjects]:
