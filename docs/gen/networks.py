@@ -18,8 +18,21 @@ from neurograft.recipes import load_recipe
 PAGE = Path(__file__).parents[1] / "reference" / "networks.md"
 BLOCK = re.compile(r"(<!-- network: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-ENDS = {"p1-lc": (1, 1), "p3-neonatal": (2, 10), "p3-neonatal-age": (2, 10), "p3-neonatal-code": (2, 10)}
+ENDS = {
+    "p1-lc": (1, 1),
+    "p2-source": (1, 2),
+    "p2-target": (1, 3),
+    "p3-neonatal": (2, 10),
+    "p3-neonatal-age": (2, 10),
+    "p3-neonatal-code": (2, 10),
+    "p4-segmentation": (1, 4),
+    "p4-classification": (1, 16),
+    "p5-subcortical": (1, 15),
+}
 """Input channels and output rows of each recipe in its paper."""
+
+PRIOR_CHANNELS = {"p5-subcortical": 15}
+"""Channels of an atlas beside the image's."""
 
 
 def unit_shapes(network: UnitNetwork, image: Tensor) -> dict[str, str]:
@@ -41,8 +54,11 @@ def network_table(name: str) -> str:
     recipe = load_recipe(name)
     channels, outputs = ENDS[name]
     with torch.device("meta"):
-        network = build_network(recipe.network, channels, outputs, seed=0)
-        shapes = unit_shapes(network, torch.empty(1, channels, *recipe.sampling.patch_size))
+        prior = PRIOR_CHANNELS.get(name, 0)
+        network = build_network(recipe.network, channels + prior, outputs, seed=0, prior_channels=prior).eval()
+        shapes = unit_shapes(
+            network, torch.empty(1, channels + prior, *network.context.block(recipe.sampling.patch_size))
+        )
     size = " x ".join(map(str, recipe.sampling.patch_size))
     rows = [
         f"`{recipe.network.name}`, {channels} image channel{'s' * (channels > 1)}, {outputs} output"

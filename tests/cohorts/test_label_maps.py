@@ -63,6 +63,16 @@ def test_intensity_classes_stay_what_they_are_under_any_selection(folder: Path) 
         assert [(one.structure, one.values, one.is_whole) for one in chosen.intensity_classes.classes] == expected
 
 
+def test_a_structure_whose_number_the_maps_do_not_use_has_its_first_value(tmp_path: Path) -> None:
+    """Its class is a whole structure, which is looked up by its name."""
+    (tmp_path / "labels.tsv").write_text(
+        "index\tsegmentation_index\tsegmentation_name\n1002\t7\tleft white matter\n1003\t7\tleft white matter\n"
+    )
+    labels, classes = read_generation_table(tmp_path / "labels.tsv")
+    assert labels.labels[0].values == (1002, 1003)
+    assert [(one.values, one.is_whole) for one in classes.classes] == [((1002,), True), ((1003,), False)]
+
+
 def test_the_plain_form_of_the_table(tmp_path: Path) -> None:
     (tmp_path / "labels.tsv").write_text(
         "index\tname\tintensity_class\n1\tcortex\tgrey\n2\tputamen\tgrey\n3\tskull\t\n"

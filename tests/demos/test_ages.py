@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from neurograft.cohorts import open_cohort
+from neurograft.cohorts import Case, Cohort, open_cohort
 from neurograft.demos import ages as demo
-from neurograft.demos.ages_page import BASELINE, age_comparison, age_summary, write_ages
+from neurograft.demos.ages_page import BASELINE, _report, age_comparison, age_summary, write_ages
 from neurograft.demos.run import run_demo
+from neurograft.imaging.labels import LabelTable
 from neurograft.phantoms.ageing import make_ageing_cohort
 
 TINY = (
@@ -49,6 +50,23 @@ def test_the_table_has_the_errors_of_every_way_and_of_the_mean_age() -> None:
     assert not table.loc["good", "collapsed"]
 
 
+def test_the_page_has_the_same_errors_as_the_summary(tmp_path: Path) -> None:
+    ages = made_ages({"good": 2.0, "bad": 30.0})
+    # The second seed errs the other way: the mean of both answers would have no error at all.
+    turned = ages["seed"] == 1
+    ages.loc[turned, "age"] = 2 * ages.loc[turned, "reference"] - ages.loc[turned, "age"]
+    report = _report(made_experiment(tmp_path), ages, age_comparison(ages), [], {})
+    by_way = report.per_case.groupby("label")["absolute_error"].mean()
+    expected = age_summary(ages).set_index("way")["mae"]
+    assert by_way.to_dict() == pytest.approx({way: expected[way] for way in ("good", "bad")})
+    assert report.paired["prediction"].to_numpy() == pytest.approx(report.paired["reference"].to_numpy())
+
+
+def made_experiment(folder: Path) -> demo.AgeExperiment:
+    cohort = Cohort("made", folder, "table", ("image",), LabelTable(()), ())
+    return demo.AgeExperiment("made", "Made", cohort, (), (), (0, 1), (), "made")
+
+
 def test_the_answer_says_who_beats_the_mean_age_and_who_does_not() -> None:
     table = age_comparison(made_ages({"good": 2.0, "bad": 30.0}))
     verdict = {(row["first"], row["second"]): row["verdict"] for row in table.to_dict("records")}
@@ -74,6 +92,20 @@ def test_the_phantom_experiment_tests_on_others(tmp_path: Path, monkeypatch: pyt
     assert len(split.tested) == 2
     assert set(split.learners) | set(split.tested) == set(cohort.subjects)
     assert not set(split.learners) & set(split.tested)
+
+
+def test_the_best_that_volume_can_do_is_measured_on_the_very_people() -> None:
+    rows = [(15.0, 30.0), (25.0, 50.0), (40.0, 60.0), (20.0, 45.0), (30.0, 52.0)]
+    cases = tuple(
+        Case(f"c{n}", f"c{n}", None, {}, covariates={"true_ventricle_volume_ml": str(volume), "age": str(age)})
+        for n, (volume, age) in enumerate(rows)
+    )
+    cohort = Cohort("made", Path("made"), "table", ("image",), LabelTable(()), cases)
+    learners, tested = cohort.of_subjects(["c0", "c1", "c2"]), cohort.of_subjects(["c3", "c4"])
+    x, y = np.log([15.0, 25.0, 40.0]), np.array([30.0, 50.0, 60.0])
+    slope = ((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum()
+    expected = [abs(y.mean() + slope * (np.log(v) - x.mean()) - age) for v, age in rows[3:]]
+    assert demo.volume_error_years(learners, tested) == pytest.approx(np.mean(expected))
 
 
 def test_every_real_person_is_tested_on_once_by_a_model_of_others(shared_data: Path) -> None:

@@ -66,7 +66,9 @@ def test_frames_are_selected_by_name(tmp_path: Path) -> None:
     write(tmp_path, 3, "index\tname\n1\ta\n2\tb\n3\tc\n")
     prior = read_prior(tmp_path / "prior.nii.gz")
     chosen = prior.select(("background", "c", "a"))
-    assert np.array_equal(chosen.frames, prior.frames[[0, 3, 1]])
+    assert np.array_equal(chosen.frames[1:], prior.frames[[3, 1]])
+    np.testing.assert_allclose(chosen.frames[0], prior.frames[0] + prior.frames[2], atol=1e-6)
+    assert (chosen.frames[0] > prior.frames[0]).any(), "b is background now"
 
 
 def test_names_of_its_own_come_first(tmp_path: Path) -> None:

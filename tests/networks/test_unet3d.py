@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from neurograft.networks import Unit
+from neurograft.networks import Unit, build_network
 from neurograft.networks.unet3d import UNet3d
+from neurograft.recipes.schema import NetworkConfig
 
 SMALL = (2, 4)
 
@@ -139,3 +140,20 @@ def test_biases_start_at_zero_and_weights_do_not() -> None:
             assert not parameter.any(), name
         elif parameter.ndim > 1:
             assert parameter.std() > 0, name
+
+
+@pytest.mark.parametrize("name", ["unet3d", "residual_unet3d"])
+def test_without_skips_all_that_is_known_goes_through_the_bottleneck(name) -> None:
+    config = NetworkConfig(name=name, channels=(2, 3, 4), skips="none")
+    network = build_network(config, 1, 2, seed=0).eval()
+    network.bottleneck.register_forward_hook(lambda _, __, output: torch.zeros_like(output))
+    first, second = torch.randn((2, 1, 1, 8, 8, 8), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(network(first), network(second))
+        assert network(first).shape == (1, 2, 8, 8, 8)
+    whole = build_network(config.model_copy(update={"skips": "all"}), 1, 2, seed=0).state_dict()
+    shapes = {key: tensor.shape for key, tensor in network.state_dict().items()}
+    differ = {key for key in shapes if shapes[key] != whole[key].shape}
+    assert differ == {"up1.block.conv1.weight", "up2.block.conv1.weight"}
+    with pytest.raises(ValueError, match=r"skips: none is for unet3d and residual_unet3d"):
+        NetworkConfig(name="encoder3d", skips="none")

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -107,6 +108,18 @@ def test_the_map_shows_the_truth_less_partial_volume(people):
     }
     truth = {name: np.mean([person.susceptibility_ppm[name] for _, person in people]) for name in NUCLEI}
     assert all(measured[name] < truth[name] for name in NUCLEI)
+
+
+def test_a_voxel_between_two_nuclei_shows_each_by_its_share(people):
+    draw, _ = people[0]
+    still = replace(draw, noise_ppm=0.0, texture=replace(draw.texture, coefficients=draw.texture.coefficients * 0),
+                    error=replace(draw.error, coefficients=draw.error.coefficients * 0))  # fmt: skip
+    person = render_susceptibility(still, "target")
+    shares = {name: person.occupancy[name].astype(np.float64) for name in NUCLEI}
+    between = (sum(shares.values()) > 0.999) & (shares["SN"] > 0.2) & (shares["STN"] > 0.2)
+    assert between.sum() >= 5
+    expected = sum(shares[name] * person.susceptibility_ppm[name] for name in NUCLEI)
+    assert np.abs(person.image - expected)[between].max() < 5e-4
 
 
 def test_thick_slices_lower_the_mean_over_a_small_nucleus(people):

@@ -131,3 +131,25 @@ def test_whole_cases_are_drawn_as_if_there_were_no_partial_ones():
     nothing = TrainingCase("a", "a", torch.zeros(1, 8, 8, 8), torch.full((8, 8, 8), -1, dtype=torch.int16))
     draws = draw_patches([nothing], 5, SamplingConfig(patch_size=(4, 4, 4)), torch.Generator().manual_seed(5))
     assert all(draw.target_voxel is None for draw in draws)
+
+
+def test_better_labels_are_seen_more_often_where_the_recipe_wants_it():
+    cases = [_case(name, name, (9, 9, 9), {(4, 4, 4): 1}) for name in "abc"]
+    for case, quality in zip(cases, (0.0, 0.25, 0.75), strict=True):
+        case.quality = quality
+    config = SamplingConfig(patch_size=(5, 5, 5), by_quality=True)
+    draws = draw_patches(cases, 2000, config, torch.Generator().manual_seed(0))
+    counts = Counter(draw.case for draw in draws)
+    # Binomial with p = 1/4: 500 with a standard deviation of 19; five of them either side.
+    assert counts[0] == 0
+    assert 405 < counts[1] < 595
+    plain = draw_patches(cases, 2000, SamplingConfig(patch_size=(5, 5, 5)), torch.Generator().manual_seed(0))
+    assert all(567 < count < 767 for count in Counter(draw.case for draw in plain).values())
+
+
+def test_where_no_label_is_any_good_all_are_alike():
+    cases = [_case(name, name, (9, 9, 9), {(4, 4, 4): 1}) for name in "ab"]
+    for case in cases:
+        case.quality = 0.0
+    config = SamplingConfig(patch_size=(5, 5, 5), by_quality=True)
+    assert {draw.case for draw in draw_patches(cases, 50, config, torch.Generator().manual_seed(0))} == {0, 1}

@@ -1,16 +1,16 @@
 """Voxels for a voxel-wise network: which, how often, and what is cut around them."""
 
-from types import SimpleNamespace
-
 import numpy as np
+import pytest
 import torch
 from scipy import ndimage
 from torch.nn import functional
 
+from neurograft.errors import InputError
 from neurograft.imaging.context import Context
 from neurograft.imaging.labels import IGNORE
-from neurograft.phantoms.synthesis import GenerationMap
 from neurograft.recipes.schema import AugmentationConfig, SamplingConfig
+from neurograft.sampling.batches import PatchBatches
 from neurograft.sampling.examples import TrainingCase
 from neurograft.sampling.shell import sampled_voxels
 from neurograft.sampling.voxels import VoxelBatches
@@ -151,34 +151,25 @@ def test_beyond_the_volume_a_prior_is_sure_of_background() -> None:
     assert case(0, prior=3).minimum[1:].tolist() == [1, 0, 0]
 
 
-class Maker:
-    """Makes images that are the seed everywhere, and counts."""
-
-    def __init__(self) -> None:
-        self.config = SimpleNamespace(channels=("T1w",))
-        self.seeds: list[int] = []
-
-    def make_volume(self, classes: torch.Tensor, spacing_mm: tuple[float, float, float], seed: int) -> torch.Tensor:
-        self.seeds.append(seed)
-        return torch.full((1, *classes.shape), float(len(self.seeds)))
-
-
-def test_made_images_are_whole_and_made_anew_one_after_the_other() -> None:
-    maker = Maker()
-    made = []
-    for number in (0, 1):
-        one = case(number, prior=2)
-        maps = GenerationMap(torch.ones(SHAPE, dtype=torch.int16), torch.ones(1, dtype=torch.int64))
-        made.append(TrainingCase(one.id, one.subject, one.image[1:], one.target, prior_channels=2, generation=maps))
-    sampling = SamplingConfig(kind="voxels", patch_size=(1, 1, 1), batch_size=32, shell_voxels=2)
-    shown = VoxelBatches(made, sampling, STILL, context=CONTEXT, reads_planes=True, synthesiser=maker)
-    batch = shown.batch(0)
-    assert batch.image.shape == (32, 3, 3, 32, 32)
-    assert set(batch.image[:, 0, 0, 16, 16].tolist()) == {1.0, 2.0}
-    shown.batch(1)
-    assert len(maker.seeds) == 2
-    shown.batch(50)
-    assert len(maker.seeds) == 3, "the next map's turn"
-    shown.batch(0)
-    assert len(maker.seeds) == 4
-    assert maker.seeds[3] in maker.seeds[:2], "an earlier step sees what it saw"
+def test_a_flip_swaps_the_sides_of_a_prior_with_those_of_the_target() -> None:
+    """The prior says what the target says, before the flip and after it."""
+    target = torch.zeros(SHAPE, dtype=torch.int16)
+    target[2:6, 5:8, 4:6] = 1
+    target[8:11, 5:8, 4:6] = 2
+    prior = torch.stack([target == number for number in (0, 2, 1)]).float()
+    names = ("background", "Right a", "Left a")
+    image = torch.cat([torch.randn((1, *SHAPE), generator=torch.Generator().manual_seed(0)), prior])
+    one = TrainingCase("c", "s", image, target, prior_channels=3, prior_names=names)
+    flips = AugmentationConfig(**{**STILL.model_dump(), "flip_axes": ("left-right",), "flip_probability": 1.0})
+    sampling = SamplingConfig(kind="voxels", patch_size=(1, 1, 1), batch_size=16, shell_voxels=2)
+    made = VoxelBatches([one], sampling, flips, [(1, 2)], context=CONTEXT, reads_planes=True)
+    for step in range(made.steps_per_epoch):
+        batch = made.batch(step)
+        said = batch.image[:, 1:, 16, 16, 16].argmax(1)
+        assert torch.equal(torch.tensor([0, 2, 1])[said], batch.target.flatten())
+    patches = PatchBatches([one], SamplingConfig(patch_size=(6, 5, 4), batch_size=4), flips, [(1, 2)])
+    batch = patches.batch(0)
+    assert torch.equal(torch.tensor([0, 2, 1])[batch.image[:, 1:].argmax(1)], batch.target)
+    lone = TrainingCase("c", "s", image, target, prior_channels=3, prior_names=("background", "Left b", "Left a"))
+    with pytest.raises(InputError, match=r"frames of the prior are of one side and have no partner.*Left b, Left a"):
+        VoxelBatches([lone], sampling, flips, [(1, 2)], context=CONTEXT)

@@ -122,3 +122,7 @@ def test_what_cannot_be_filled_in(request_on_disk: ImagePriorRequest, tmp_path: 
     with pytest.raises(InputError, match="does not lie on the image's grid"):
         segment_with_image_prior(replace(request_on_disk, label=tmp_path / "elsewhere.nii.gz"))
     assert not request_on_disk.out.exists()
+    before = request_on_disk.label.read_bytes()
+    with pytest.raises(InputError, match="would replace what it is made from"):
+        segment_with_image_prior(replace(request_on_disk, out=request_on_disk.label, overwrite=True))
+    assert request_on_disk.label.read_bytes() == before

@@ -211,6 +211,23 @@ def test_a_pretraining_can_go_on_from_another(sources: Callable[[str], Bundle], 
     assert (info.loading["reset"], info.loading["copied"]) == (0, len(source.state))
 
 
+def test_an_adversary_that_comes_too_late_is_told(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = ("task.adversary.weight=0.1", "task.adversary.from_step=2", "task.adversary.channels=[2, 2, 2, 2]")
+    train_model(TrainingRequest(balls, make_recipe(*MASKED, *late, "budget=2steps"), tmp_path / "late"))
+    assert "the adversary never takes part" in caplog.text
+    caplog.clear()
+    train_model(TrainingRequest(balls, make_recipe(*MASKED, *late, "budget=3steps"), tmp_path / "in-time"))
+    assert "never takes part" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["masked", "plain"])
+def test_a_budget_of_labels_makes_no_sense_without_labels(kind: str) -> None:
+    with pytest.raises(InputError, match=r"label_budget\.axis: axial takes labels away"):
+        override_recipe({}, [*KINDS[kind], "label_budget.axis=axial"])
+
+
 def test_what_served_the_pretraining_alone_is_replaced() -> None:
     tree = override_recipe({}, [*SORTING, "network.channels=[4, 8]", "sampling.batch_size=3"]).model_dump(mode="json")
     adapted = override_recipe(as_segmentation(tree), [])

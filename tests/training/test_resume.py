@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from neurograft.cohorts import Cohort
@@ -100,6 +101,24 @@ SETTINGS: dict[str, tuple[str, list[str]]] = {
             "validation.hold_out=1",
         ],
     ),
+    "which labels a patch shows": (
+        "scratch",
+        ["task.kind=classification", "network.name=encoder3d", "network.norm=batch", "validation.hold_out=1"],
+    ),
+    "a network of slices": (
+        "reset_head",
+        [
+            "network.name=attention_unet2d",
+            "network.slice_axis=axial",
+            "network.channels=[4, 6, 8]",
+            "network.norm=batch",
+            "network.auxiliary_heads=1",
+            "task.deep_supervision_weights=[0.6, 0.4]",
+            "sampling.patch_size=[16, 16, 1]",
+            "inference.window=[16, 16, 8]",
+            "validation.hold_out=1",
+        ],
+    ),
     "slices, scales, borders and ages": (
         "scratch",
         [
@@ -127,12 +146,14 @@ def source(
 ) -> Callable[[str], Bundle]:
     bundles: dict[str, Bundle] = {}
 
-    def get(norm: str) -> Bundle:
-        if norm not in bundles:
-            out = tmp_path_factory.mktemp("source") / norm
-            train_model(TrainingRequest(balls, make_recipe("budget=4steps", f"network.norm={norm}"), out))
-            bundles[norm] = open_bundle(out)
-        return bundles[norm]
+    def get(setting: str) -> Bundle:
+        overrides = [text for text in SETTINGS[setting][1] if text.startswith(("network.", "sampling.", "inference."))]
+        key = " ".join(overrides)
+        if key not in bundles:
+            out = tmp_path_factory.mktemp("source") / "model"
+            train_model(TrainingRequest(balls, make_recipe("budget=4steps", *overrides), out))
+            bundles[key] = open_bundle(out)
+        return bundles[key]
 
     return get
 
@@ -162,7 +183,7 @@ def test_cut_off_anywhere_it_ends_as_if_nothing_had_been(
     recipe = make_recipe(*overrides)
     aged = (replace(case, covariates={"age": str(30 + number**2)}) for number, case in enumerate(balls.cases))
     cohort = replace(balls, cases=tuple(aged))
-    model = None if strategy == "scratch" else source(recipe.network.norm)
+    model = None if strategy == "scratch" else source(setting)
 
     def request(name: str) -> TrainingRequest:
         return TrainingRequest(cohort, recipe, tmp_path / name, strategy, model, seed=5, allow_shared_subjects=True)
@@ -185,6 +206,35 @@ def test_cut_off_anywhere_it_ends_as_if_nothing_had_been(
         rates = [line.split(",")[2] for line in outcome(tmp_path / "undisturbed")["metrics"].splitlines()[1:]]
         assert len(set(rates)) > 1
         assert sorted(map(float, rates), reverse=True) == list(map(float, rates))
+
+
+@pytest.mark.usefixtures("short_chunks")
+def test_what_a_network_leaves_out_at_random_is_the_steps_own(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = make_recipe(
+        "network.name=triplanar",
+        "network.channels=[3, 4, 5]",
+        "network.dense_channels=[6, 9, 7]",
+        "network.norm=batch",
+        "network.activation=prelu",
+        "network.dropout=0.5",
+        "sampling.kind=voxels",
+        "sampling.patch_size=[1, 1, 1]",
+        "sampling.batch_size=16",
+        "inference.window=[12, 12, 12]",
+        "budget=12steps",
+    )
+    torch.manual_seed(1)
+    train_model(TrainingRequest(balls, recipe, tmp_path / "undisturbed"))
+    torch.manual_seed(2)
+    with monkeypatch.context() as patch:
+        _cut_in(patch, callbacks.CheckpointFile, "save_checkpoint", 2, after=True)
+        with pytest.raises(Cut):
+            train_model(TrainingRequest(balls, recipe, tmp_path / "cut"))
+    torch.manual_seed(3)
+    train_model(TrainingRequest(balls, recipe, tmp_path / "cut"))
+    assert outcome(tmp_path / "cut") == outcome(tmp_path / "undisturbed")
 
 
 @pytest.mark.usefixtures("short_chunks")

@@ -94,7 +94,7 @@ def test_the_best_weights_are_kept_and_not_the_last(
     balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures = iter([0.2, 0.7, 0.7, 0.1])
-    monkeypatch.setattr("neurograft.training.fit._Scorer.__call__", lambda *_: next(figures))
+    monkeypatch.setattr("neurograft.training.validation.Scorer.__call__", lambda *_: next(figures))
     more = ("validation.hold_out=1", "validation.every=2", "optimiser.schedule=constant")
     train_model(TrainingRequest(balls, make_recipe("budget=8steps", *more), tmp_path / "best"))
     assert json.loads((tmp_path / "best" / "run.json").read_text())["kept"] == "best at step 4, validation Dice 0.7000"
@@ -304,7 +304,7 @@ def test_the_end_is_looked_at_when_validations_do_not_divide_the_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = iter(figures)
-    monkeypatch.setattr("neurograft.training.fit._Scorer.__call__", lambda self, index: next(given))
+    monkeypatch.setattr("neurograft.training.validation.Scorer.__call__", lambda self, index: next(given))
     recipe = make_recipe("budget=4steps", "validation.every=3", "validation.hold_out=1")
     info = train_model(TrainingRequest(balls, recipe, tmp_path / "run"))
     assert info.training["kept"] == f"best at step {kept}, validation Dice 0.4000"

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from neurograft.cohorts import Cohort, open_cohort
 from neurograft.errors import InputError
-from neurograft.imaging.files import write_label_map
+from neurograft.imaging.files import read_label_map, write_label_map
 from neurograft.imaging.grid import Grid
 from neurograft.recipes import Recipe
 from neurograft.training.cases import prepare_case
@@ -90,6 +90,27 @@ def test_preparation_turns_the_map_as_it_turns_the_target(heads: Cohort, make_re
     assert float(generation.voxels.whole[1:].sum()) == int((generation.classes > 0).sum())
 
 
+@pytest.mark.parametrize("crop", ["nonzero", "mask"])
+def test_outside_of_a_mask_there_is_air_as_in_scans(
+    heads: Cohort, make_recipe: RecipeMaker, tmp_path: Path, crop: str
+) -> None:
+    """Unless the mask only says what to cut out."""
+    whole = read_label_map(heads.cases[0].label)
+    write_label_map(tmp_path / "mask.nii.gz", np.isin(whole.data, (2, 10)).astype(np.uint8), whole.grid)
+    recipe = make_recipe(*MADE, f"preparation.crop={crop}")
+    cohort = with_made_channels(heads, recipe)
+    source = synthesiser_for(cohort, recipe)
+    assert source is not None
+    masked = replace(cohort.cases[0], mask=tmp_path / "mask.nii.gz")
+    prepared = prepare_case(masked, cohort.labels, recipe.preparation, synthesiser=source)
+    generation = prepared.example.generation
+    assert generation is not None
+    assert int((generation.classes == 1).sum()) == int((whole.data == 10).sum())
+    assert int((generation.classes == 2).sum()) == int((whole.data == 2).sum())
+    # Class 3 is what lies around.
+    assert bool((generation.classes == 3).any()) == (crop == "mask")
+
+
 def test_who_is_held_out_gets_one_image_and_always_the_same(heads: Cohort, make_recipe: RecipeMaker) -> None:
     recipe = make_recipe(*MADE, "synthesis.partial_view_probability=1")
     cohort = with_made_channels(heads, recipe)
@@ -109,6 +130,7 @@ def test_who_is_held_out_gets_one_image_and_always_the_same(heads: Cohort, make_
     ("overrides", "message"),
     [
         (["preparation.normalisation=nyul"], "makes images of every contrast"),
+        (["preparation.space=mni152"], "makes images where the label maps lie"),
         (["synthesis.gamma=[0, 1]"], "must be above 0"),
         (["synthesis.lesions=[5, 2]"], "must not be smaller"),
         (["synthesis.partial_view_share=[0.5, 1.5]"], "at most 1"),

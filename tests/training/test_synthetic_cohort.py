@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,14 @@ def test_what_is_written_is_a_cohort_whose_labels_fit_its_images(maps, tmp_path)
         # Every image is mirrored here, and left is left all the same.
         assert middles[0] < middles[1]
     assert len(looks) == 3
+
+
+@pytest.mark.parametrize("state", ["slices", {"left x": "dense", "right x": "none"}])
+def test_what_was_not_looked_for_everywhere_is_refused(maps, tmp_path, state):
+    partial = replace(maps, cases=(replace(maps.cases[0], label_state=state),))
+    with pytest.raises(InputError, match="right x is not annotated throughout in case a"):
+        write_synthetic_cohort(partial, override_recipe({}, MADE), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_seed_gives_its_images(maps, tmp_path):

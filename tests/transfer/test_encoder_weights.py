@@ -1,4 +1,6 @@
 import pickle
+from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -154,6 +156,43 @@ def test_files_of_anything_else_are_refused(value, tmp_path) -> None:
     path = tmp_path / "weights.pth"
     torch.save(value, path)
     with pytest.raises(InputError, match="tensor"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("new_form", [True, False])
+def test_a_damaged_file_is_named_wherever_it_is_damaged(new_form, tmp_path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({"conv1.weight": torch.zeros(2, 3, 3, 3)}, path, _use_new_zipfile_serialization=new_form)
+    whole, random = path.read_bytes(), Random(0)
+    refused: list[Path] = []
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(random.choice((1, 5))):
+            damaged[random.randrange(min(len(damaged), 700))] = random.randrange(256)
+        path.write_bytes(damaged[: random.randrange(len(damaged))] if random.random() < 0.3 else damaged)
+        try:
+            read_checkpoint(path)
+        except InputError as error:
+            refused.append(error.file)
+    assert len(refused) > 50
+    assert set(refused) == {path}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("form", ["sparse", "meta", "complex", "quantised", "float8", "nested"])
+def test_tensors_that_no_weight_can_be_are_refused(form, tmp_path) -> None:
+    weight = torch.randn((64, 3, 7, 7), generator=torch.Generator().manual_seed(0))
+    odd = {
+        "sparse": lambda: weight.to_sparse(),
+        "meta": lambda: weight.to("meta"),
+        "complex": lambda: weight.to(torch.complex64),
+        "quantised": lambda: torch.quantize_per_tensor(weight, 0.1, 0, torch.qint8),
+        "float8": lambda: weight.to(torch.float8_e4m3fn),
+        "nested": lambda: torch.nested.nested_tensor([weight[0], weight[1]]),
+    }[form]()
+    path = tmp_path / "weights.pth"
+    torch.save({"conv1.weight": odd}, path)
+    with pytest.raises(InputError, match=r"no tensor of plain numbers|cannot be read safely"):
         read_checkpoint(path)
 
 

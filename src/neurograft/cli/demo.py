@@ -13,16 +13,21 @@ def demo(
     dataset: Annotated[
         str,
         typer.Option(
-            help="phantom, neuromelanin (P1's protocol) or ages; on real scans msd-hippocampus or label-budget."
+            help="phantom, neuromelanin (P1's protocol) or ages; on real scans msd-hippocampus, label-budget or "
+            "subcortical (P5's ladder)."
         ),
     ] = "phantom",
     data_root: Annotated[
         Path | None,
         typer.Option(
-            help="Folder that holds msd-hippocampus (downloaded without it), and for ages miccai2012-train.",
+            help="Folder that holds msd-hippocampus (downloaded without it), for ages and subcortical "
+            "miccai2012-train, and for subcortical brain-label-maps.",
             show_default=False,
         ),
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Of subcortical: all that the paper ran, days on two cores.")
+    ] = False,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -40,7 +45,7 @@ def demo(
             typer.echo(f"[{done + 1}/{total}] {name}", err=True)
 
     command = " ".join(["neurograft", *sys.argv[1:]])
-    outcomes = run_demo(dataset, out, data_root, overwrite, command, progress)
+    outcomes = run_demo(dataset, out, data_root, overwrite, command, progress, full)
     if json:
         show_json({name: {"page": str(out / f"{name}.html"), "answer": r.answer} for name, r in outcomes.items()})
         return

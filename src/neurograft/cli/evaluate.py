@@ -9,6 +9,8 @@ import typer
 from neurograft.cli.options import BidsOption, JsonOption, OutOption, OverwriteOption, SubjectsOption, WhereOption
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from neurograft.scoring.run import Evaluation
 
 
@@ -35,6 +37,10 @@ def evaluate(
     group: Annotated[
         list[str] | None,
         typer.Option(help="Score labels as one too, as NAME=LABEL,LABEL; may be repeated.", show_default=False),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Summarise by a column of the cohort too, such as scanner.", show_default=False),
     ] = None,
     lesion: Annotated[
         list[str] | None,
@@ -71,17 +77,20 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Score predictions: overlap, surfaces, lesions, biomarkers and agreement, with tables and a page."""
+    from dataclasses import replace
     from typing import get_args
 
     from neurograft.cli.display import progress_bar, show_json
     from neurograft.cli.options import Selection, chosen, read_pairs
+    from neurograft.cohorts import Cohort
     from neurograft.evaluation.lesions.matching import MatchPolicy
     from neurograft.evaluation.overlap.slices import SlicePolicy
     from neurograft.evaluation.policies import Policies
     from neurograft.inference.region_files import ORACLE_WORDS, region_facts
-    from neurograft.outputs import check_free, staged_directory
+    from neurograft.outputs import check_free, staged_directory, write_table
     from neurograft.reports.evaluation_page import write_evaluation_page
     from neurograft.reports.evaluation_report import evaluation_report
+    from neurograft.scoring.by_covariate import summary_by
     from neurograft.scoring.files import evaluation_summary, write_evaluation
     from neurograft.scoring.options import BOTH_SURFACES, ScoringOptions
     from neurograft.scoring.run import score_files
@@ -113,26 +122,35 @@ def evaluate(
     )
     raters = {name: Path(folder) for name, folder in read_pairs(rater, "--rater", "NAME=DIR").items()}
     selection = Selection(subjects, where, bids)
-    against = selection.open(reference) if selection else reference
+    against = selection.open(reference) if selection or by else reference
     identity = {
         "reference": str(reference),
         "prediction": str(prediction),
         "raters": {name: str(folder) for name, folder in raters.items()},
         "images": str(images),
         "options": repr(options),
+        **({"by": by} if by else {}),
     }
     check_free(out, overwrite)
     with progress_bar("Scoring") as progress:
         evaluation = score_files(against, prediction, options=options, raters=raters, images=images, progress=progress)
+    grouped = summary_by(evaluation, against, by) if by and isinstance(against, Cohort) else None
     with staged_directory(out, identity, overwrite) as folder:
         write_evaluation(evaluation, folder)
         subtitle = f"{prediction} against {reference}"
         report = evaluation_report(evaluation, "How good are these segmentations?", subtitle, region_facts(prediction))
+        if grouped is not None:
+            write_table(folder / f"summary_by_{by}.tsv", grouped)
+            dice = grouped[grouped["measure"] == "dice"].drop(columns=["measure", "unit", "policy"])
+            report = replace(report, further_tables={**report.further_tables, f"Dice by {by}": dice})
         write_evaluation_page(report, folder / "evaluation.html")
     if json:
-        show_json({"out": str(out), **evaluation_summary(evaluation).model_dump()})
+        groups = {} if grouped is None else {f"summary_by_{by}": grouped.to_dict("records")}
+        show_json({"out": str(out), **evaluation_summary(evaluation).model_dump(), **groups})
     else:
         _show(evaluation, out)
+        if grouped is not None:
+            _show_groups(grouped)
         if "oracle" in evaluation.tables.per_case:
             typer.echo(f"Beware: {ORACLE_WORDS}.")
 
@@ -176,6 +194,18 @@ def _show(evaluation: "Evaluation", out: Path) -> None:
     for sentence in evaluation.tables.swaps:
         typer.echo(f"Sides: {sentence}")
     typer.echo(f"Page: {out / 'evaluation.html'}")
+
+
+def _show_groups(grouped: "pd.DataFrame") -> None:
+    """The Dice of every label in every group."""
+    from neurograft.cli.display import show_table
+
+    by = str(grouped.columns[0])
+    rows = [
+        (row[by], row["label"], f"{_number(row['mean'])} ± {_number(row['sd'])}", row["n"], row["n_subjects"])
+        for row in grouped[grouped["measure"] == "dice"].to_dict("records")
+    ]
+    show_table(f"By {by}", (by, "label", "Dice, mean ± SD", "n", "subjects"), rows)
 
 
 def _number(value: float) -> str:

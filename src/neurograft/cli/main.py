@@ -6,7 +6,24 @@ import sys
 
 import typer
 
-from neurograft.cli import adapt, agreement, compare, data, demo, evaluate, model, phantom, predict, train
+from neurograft.cli import (
+    adapt,
+    agreement,
+    atlas,
+    compare,
+    data,
+    deep_image_prior,
+    demo,
+    doctor,
+    evaluate,
+    features,
+    model,
+    phantom,
+    predict,
+    standardise,
+    study,
+    train,
+)
 from neurograft.errors import InputError
 
 app = typer.Typer(
@@ -22,11 +39,17 @@ app.add_typer(data.app, name="data")
 app.command("train")(train.train)
 app.command("adapt")(adapt.adapt)
 app.command("predict")(predict.predict)
+app.command("deep-image-prior")(deep_image_prior.deep_image_prior)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("agreement")(agreement.agreement)
+app.command("features")(features.features)
 app.add_typer(model.app, name="model")
+app.command("doctor")(doctor.doctor)
+app.add_typer(atlas.app, name="atlas")
+app.add_typer(standardise.app, name="standardise")
 app.add_typer(phantom.app, name="phantom")
+app.add_typer(study.app, name="study")
 
 
 @app.callback(invoke_without_command=True)

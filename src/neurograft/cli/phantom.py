@@ -18,6 +18,7 @@ from neurograft.cli.options import (
 if TYPE_CHECKING:
     from neurograft.phantoms.ageing import Channel
     from neurograft.phantoms.anatomy import FieldOfView
+    from neurograft.phantoms.lesion_subject import Channel as LesionChannel
     from neurograft.phantoms.midbrain import Drawer
     from neurograft.phantoms.susceptibility_subject import FieldOfView as MapFieldOfView
     from neurograft.phantoms.susceptibility_subject import Protocol
@@ -129,6 +130,32 @@ def susceptibility(
             label=cast("Drawer", label),
             raters=raters,
             field_of_view=cast("MapFieldOfView", field_of_view),
+            overwrite=overwrite,
+            progress=progress,
+        )
+    typer.echo(table)
+
+
+@app.command("lesions")
+def lesions(
+    out: OutOption,
+    subjects: PeopleOption = 20,
+    seed: CohortSeedOption = 0,
+    channels: Annotated[str, typer.Option(help="Images to make: T1w, FLAIR or both, with a comma.")] = "T1w",
+    spacing: Annotated[float, typer.Option(help="Voxel size in mm, 1 to 4.")] = 2.0,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Brains with white-matter lesions, as many and as large as in multiple sclerosis."""
+    from neurograft.cli.display import progress_bar
+    from neurograft.phantoms import make_lesion_cohort
+
+    with progress_bar("Making people") as progress:
+        table = make_lesion_cohort(
+            out,
+            subjects,
+            seed,
+            channels=cast("list[LesionChannel]", _names(channels)),
+            spacing_mm=spacing,
             overwrite=overwrite,
             progress=progress,
         )

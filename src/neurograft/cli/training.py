@@ -23,7 +23,7 @@ def run_training(request: TrainingRequest, json: bool) -> None:
     rows = [
         ("model", str(request.out / "model")),
         ("strategy", info.strategy),
-        ("labels", ", ".join(label["name"] for label in info.labels["labels"])),
+        ("labels", ", ".join(label["name"] for label in info.labels["labels"]) or "none"),
         ("subjects", f"{record['training_subjects']} to train, {record['validation_subjects']} to choose the weights"),
         ("steps, seconds", f"{record['steps']}, {record['seconds']:.1f}"),
         ("weights kept", record["kept"]),

@@ -3,6 +3,7 @@
 from neurograft.cohorts.bids import read_bids
 from neurograft.cohorts.check import CaseRow, CohortReport, Problem, check_cohort
 from neurograft.cohorts.cohort import LABEL_STATES, Case, Cohort, LabelState
+from neurograft.cohorts.combining import combine_cohorts
 from neurograft.cohorts.decathlon import read_decathlon
 from neurograft.cohorts.downloads import fetch_msd_hippocampus
 from neurograft.cohorts.fingerprints import (
@@ -17,7 +18,14 @@ from neurograft.cohorts.label_maps import read_label_maps
 from neurograft.cohorts.leakage import Overlap, SharedSubject, require_disjoint, shared_with
 from neurograft.cohorts.opening import open_cohort
 from neurograft.cohorts.scans import open_scans
-from neurograft.cohorts.splits import hold_out, k_folds, nested_subsets, repeated_subsets
+from neurograft.cohorts.splits import (
+    hold_out,
+    k_folds,
+    ladder_with_second_run,
+    leave_one_out,
+    nested_subsets,
+    repeated_subsets,
+)
 from neurograft.cohorts.table import read_table
 
 __all__ = [
@@ -33,12 +41,15 @@ __all__ = [
     "Problem",
     "SharedSubject",
     "check_cohort",
+    "combine_cohorts",
     "fetch_msd_hippocampus",
     "fingerprint_case",
     "fingerprint_cohort",
     "fingerprint_image",
     "hold_out",
     "k_folds",
+    "ladder_with_second_run",
+    "leave_one_out",
     "nested_subsets",
     "open_cohort",
     "open_scans",

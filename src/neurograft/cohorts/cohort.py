@@ -31,6 +31,9 @@ class Case:
         label_state: one state for all labels, or one per label name.
         covariates: everything else that the source says of the case (age, site, ...), as text.
         entities: the name's BIDS entities, for naming results; empty for other sources.
+        labels: the table of its own label map, where its values are not the cohort's: the same names in the
+            same order.
+        origin: the cohort that it came from and its subject's identifier there, in a cohort of several.
     """
 
     id: str
@@ -44,6 +47,8 @@ class Case:
     label_state: LabelState | Mapping[str, LabelState] = "none"
     covariates: Mapping[str, str] = field(default_factory=dict)
     entities: Mapping[str, str] = field(default_factory=dict)
+    labels: LabelTable | None = None
+    origin: tuple[str, str] | None = None
 
     def state_of(self, label_name: str) -> LabelState:
         """How completely this case is annotated for one label; a label not named in the states is dense."""
@@ -77,7 +82,7 @@ class Cohort:
 
     name: str
     source: Path
-    kind: Literal["table", "bids", "decathlon", "files", "label-maps"]
+    kind: Literal["table", "bids", "decathlon", "files", "label-maps", "pictures", "combined"]
     channels: tuple[str, ...]
     labels: LabelTable
     cases: tuple[Case, ...]
@@ -127,6 +132,8 @@ class Cohort:
         parts = wanted if isinstance(wanted, Mapping) else {name: (name,) for name in wanted}
 
         def selected(case: Case) -> Case:
+            if case.labels is not None:
+                case = replace(case, labels=case.labels.select(wanted))
             if isinstance(case.label_state, str):
                 return case
             states = {name: max(map(case.state_of, merged), key=LABEL_STATES.index) for name, merged in parts.items()}

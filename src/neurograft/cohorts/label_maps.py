@@ -110,13 +110,13 @@ def _structures(rows: list[dict[str, str]], path: Path) -> tuple[LabelTable, dic
                 f"structure {structure} is called {names[structure]!r} and {name!r}", "Give it one name", path
             )
         parts.setdefault(structure, []).append(value)
-    # A structure's own number is what is written in its name, whether or not the maps use it.
+    # A structure's own number is written in its name; where the maps do not use it, its first value is.
     labels = tuple(
         Label(names[structure], tuple(sorted(values, key=lambda value: value != structure)))
         for structure, values in parts.items()
     )
     table = LabelTable(labels, other_values=tuple(others))
-    return table, {value: (names[structure], structure) for structure, values in parts.items() for value in values}
+    return table, {value: (label.name, label.values[0]) for label in labels for value in label.values}
 
 
 def _read_rows(path: Path) -> list[dict[str, str]]:

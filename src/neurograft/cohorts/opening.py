@@ -7,13 +7,14 @@ from neurograft.cohorts.bids import read_bids
 from neurograft.cohorts.cohort import Cohort
 from neurograft.cohorts.decathlon import read_decathlon
 from neurograft.cohorts.label_maps import holds_label_maps, read_label_maps
+from neurograft.cohorts.pictures import holds_pictures, read_pictures
 from neurograft.cohorts.table import read_table
 from neurograft.errors import InputError
 
 _WHAT_A_COHORT_IS = (
     "A cohort is a table (.tsv or .csv, or a folder with cohort.tsv or cohort.csv), a BIDS dataset "
-    "(a folder with dataset_description.json), a Decathlon folder (with dataset.json) or a folder of label maps "
-    "(with labels.tsv)"
+    "(a folder with dataset_description.json), a Decathlon folder (with dataset.json), a folder of label maps "
+    "(with labels.tsv) or a folder of pictures (.png, .jpg)"
 )
 
 
@@ -24,7 +25,7 @@ def open_cohort(
     label_table: Path | str | None = None,
     bids_filters: Mapping[str, str] | None = None,
 ) -> Cohort:
-    """Open a table, a BIDS dataset, a Decathlon folder or a folder of label maps, by what is found there.
+    """Open a table, a BIDS dataset, a Decathlon folder, label maps or pictures, by what is found there.
 
     Args:
         path: the file or folder.
@@ -55,6 +56,9 @@ def open_cohort(
     if folder.is_dir() and holds_label_maps(folder):
         _refuse_filters(bids_filters, path)
         return read_label_maps(folder, name)
+    if holds_pictures(folder):
+        _refuse_filters(bids_filters, path)
+        return read_pictures(folder, name)
     raise InputError(f"{'an empty folder' if _is_empty(path) else 'not a cohort'}", _WHAT_A_COHORT_IS, path)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from neurograft.cohorts.cohort import Case, Cohort
 from neurograft.cohorts.label_maps import holds_label_maps
 from neurograft.cohorts.opening import open_cohort
+from neurograft.cohorts.pictures import holds_pictures
 from neurograft.errors import InputError
 from neurograft.imaging.files import is_image_file, stem
 from neurograft.imaging.labels import LabelTable
@@ -31,6 +32,8 @@ def open_scans(path: Path | str, channels: Sequence[str], bids_filters: Mapping[
         files = [path]
     elif path.is_dir() and not any((path / name).is_file() for name in COHORT_FILES) and not holds_label_maps(path):
         files = sorted(file for file in path.iterdir() if file.is_file() and is_image_file(file))
+        if not files and holds_pictures(path):
+            return open_cohort(path)
         if not files:
             raise InputError("no scans in this folder (.nii, .nii.gz, .mgz)", "Check --input", path)
     else:

@@ -46,6 +46,9 @@ HEAD_BUDGET = "150steps"
 
 SEPARATE = ("task.age_weight=1", "task.train=age", "validation.keep=last", f"budget={HEAD_BUDGET}")
 
+VENTRICLES = "true_ventricle_volume_ml"
+"""Column of the phantoms' table."""
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -144,9 +147,20 @@ def phantom_experiment(cohort: Cohort) -> AgeExperiment:
             f"The AgeU-Net of p3-neonatal-age was shrunk to 8 to 64 channels and trained with AdamW at 0.002, "
             f"{BUDGET.removesuffix('steps')} steps; separated: the segmentation without age in that budget, then the "
             f"head alone in {HEAD_BUDGET.removesuffix('steps')} steps.",
-            "A regression on the logarithm of the true volume of the ventricles would err by 6.7 years in the mean.",
+            "A regression on the logarithm of the true volume of the ventricles, fitted to the same people, errs by "
+            f"{volume_error_years(cohort.of_subjects(learners), cohort.of_subjects(tested)):.1f} years in the mean.",
         ),
     )
+
+
+def volume_error_years(learners: Cohort, tested: Cohort) -> float:
+    """Mean absolute error of the age by a line over the logarithm of the phantoms' true volume of the ventricles."""
+    (volumes, ages), (seen, truth) = (
+        np.array([[float(case.covariates[name]) for case in cohort.cases] for name in (VENTRICLES, "age")])
+        for cohort in (learners, tested)
+    )
+    slope, start = np.polyfit(np.log(volumes), ages, 1)
+    return float(np.abs(slope * np.log(seen) + start - truth).mean())
 
 
 def real_experiment(cohort: Cohort) -> AgeExperiment:

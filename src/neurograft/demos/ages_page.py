@@ -120,11 +120,16 @@ def _with_baseline(ages: pd.DataFrame) -> pd.DataFrame:
 def _report(
     experiment: AgeExperiment, ages: pd.DataFrame, comparison: pd.DataFrame, answer: list[str], facts: dict[str, str]
 ) -> EvaluationReport:
-    """A page whose labels are the ways, so that each has its figure of predicted against true ages."""
-    pairs = ages.groupby(["way", "case", "subject"], sort=False, as_index=False)[["age", "reference"]].mean()
-    pairs = pairs.rename(columns={"way": "label", "age": "prediction"}).assign(quantity="age", unit="years")
-    error = (pairs["prediction"] - pairs["reference"]).abs()
-    per_case = pairs.assign(kind=LABEL_KIND, status="ok", absolute_error=error)
+    """A page whose labels are the ways, so that each has its figure of predicted against true ages.
+
+    A person's answer is the mean over seeds, and the error the mean of the seeds' errors, as in the summary.
+    """
+    ages = ages.assign(absolute_error=(ages["age"] - ages["reference"]).abs())
+    means = ages.groupby(["way", "case", "subject"], sort=False, as_index=False)
+    found = means[["age", "reference", "absolute_error"]].mean()
+    found = found.rename(columns={"way": "label", "age": "prediction"})
+    pairs = found.drop(columns="absolute_error").assign(quantity="age", unit="years")
+    per_case = found.assign(kind=LABEL_KIND, status="ok")
     agreement = pd.DataFrame(
         [
             agreement_row("age, years", str(way), rows["prediction"], rows["reference"], rows["subject"].tolist())

@@ -12,7 +12,7 @@ from neurograft.studies.comparison import ComparisonResult
 FAIR_DICE = 0.5
 """P1 calls a Dice of about one half for LC fair; two raters reach 0.54 to 0.64 there."""
 LOW_ICC = 0.2
-"""An ICC below it whose interval holds zero, or has no lower end, is near zero."""
+"""An ICC below it whose interval does not lie above zero is near zero."""
 
 TWIN, UNADAPTED = "scratch", "none"
 
@@ -66,13 +66,13 @@ def agreement_claim(measured: Measured) -> list[str]:
         examples = "; ".join(
             f"{row['strategy']}, {row['training_subjects']} people, seed {row['seed']}: Dice {decimal(row['dice'])}, "
             f"ICC {decimal(row[figure])}"
-            for row in low.sort_values("dice", ascending=False).head(2).to_dict("records")
+            for row in low.sort_values(figure).head(2).to_dict("records")
         )
         verdict = f"a fair Dice with an ICC near zero is seen ({examples})" if examples else "none is seen"
         sentences.append(
             f"{words}: of {len(models)} models {len(fair)} have a Dice of {FAIR_DICE} or more, and {len(low)} of these "
-            f"an ICC below {LOW_ICC} whose interval holds zero: {verdict}. Over the fair ones the ICC goes from "
-            f"{decimal(fair[figure].min())} to {decimal(fair[figure].max())}."
+            f"an ICC below {LOW_ICC} that its interval does not part from zero: {verdict}. Over the fair ones the "
+            f"ICC goes from {decimal(fair[figure].min())} to {decimal(fair[figure].max())}."
         )
     raters = whole[whole["strategy"] == RATER].iloc[0]
     said = ", ".join(f"ICC of {quantity} {decimal(raters[figure])}" for figure, quantity in RATIOS.items())

@@ -17,6 +17,7 @@ from nibabel.nifti2 import Nifti2Header, Nifti2Image
 
 from neurograft.errors import InputError
 from neurograft.imaging.grid import MM_PER_UNIT, Grid, Shape, is_usable
+from neurograft.imaging.pictures import is_part_of_picture, read_part_of_picture
 from neurograft.imaging.volume import Volume
 from neurograft.outputs import atomic_file
 
@@ -128,11 +129,13 @@ def _read(path: Path) -> tuple[np.ndarray, Grid]:
 
 
 def read_voxels(path: Path) -> tuple[np.ndarray, Grid]:
-    """Read a file of any number of frames, in the file's own type and shape.
+    """Read a file of any number of frames, in the file's own type and shape, or a part of a picture.
 
     Raises:
         InputError: not a readable volume, colour or complex voxels, or an unusable affine.
     """
+    if is_part_of_picture(path):
+        return read_part_of_picture(path)
     raw = _bytes_of(path)
     try:
         image = _image_class(raw, path).from_bytes(raw)

@@ -48,13 +48,19 @@ class Prior:
     def select(self, names: Sequence[str]) -> "Prior":
         """The frames with these names, in this order; those of a file without names by their position.
 
+        What is left out counts as background.
+
         Raises:
             InputError: a name that the prior does not have.
         """
         if tuple(names) == self.names:
             return self
         if set(names) <= set(self.names):
-            return replace(self, names=tuple(names), frames=self.frames[[self.names.index(name) for name in names]])
+            frames = self.frames[[self.names.index(name) for name in names]]
+            if BACKGROUND in names:
+                left_out = [number for number, name in enumerate(self.names) if name not in names]
+                frames[list(names).index(BACKGROUND)] += self.frames[left_out].sum(0)
+            return replace(self, names=tuple(names), frames=frames)
         if len(names) == len(self.names) and self.names == _numbered(len(self.names) - 1):
             logger.info("%s names no frames: they are taken in the order %s", self.path, ", ".join(names))
             return replace(self, names=tuple(names))

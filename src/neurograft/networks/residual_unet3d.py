@@ -28,6 +28,7 @@ class ResidualUNet3d(UnitNetwork):
         auxiliary_heads: coarse outputs, from the finest level below the full one down; at most
             ``len(channels) - 2``.
         age_head: form of the age head, see `AgeHead`.
+        skips: whether the decoder sees the encoder's features; without, it is that of an autoencoder.
 
     Raises:
         ValueError: more auxiliary heads than decoder levels below the full one.
@@ -47,6 +48,7 @@ class ResidualUNet3d(UnitNetwork):
         upsampling: Literal["transposed", "trilinear"] = "transposed",
         auxiliary_heads: int = 0,
         age_head: Literal["none", "paper", "code"] = "none",
+        skips: bool = True,
     ) -> None:
         super().__init__()
         deepest = len(channels) - 1
@@ -68,7 +70,14 @@ class ResidualUNet3d(UnitNetwork):
         units.append(Unit("bottleneck", "bottleneck", deepest))
         for number, level in enumerate(reversed(range(deepest)), start=1):
             stage = UpStage(
-                channels[level + 1], channels[level], upsampling, norm, activation, "conv-norm-act", bias=False
+                channels[level + 1],
+                channels[level],
+                upsampling,
+                norm,
+                activation,
+                "conv-norm-act",
+                bias=False,
+                skip=skips,
             )
             self.add_module(f"up{number}", stage)
             units.append(Unit(f"up{number}", "decoder", level))

@@ -14,17 +14,23 @@ RESNET50_CHANNELS = (STEM_CHANNELS, *(width * EXPANSION for _, width in BLOCKS.v
 """Features of the stem and the four layers, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input's size."""
 
 
+def narrowed(channels: int, stem_channels: int) -> int:
+    """Channels of a part of ResNet-50 whose stem has not 64 but `stem_channels`."""
+    return channels * stem_channels // STEM_CHANNELS
+
+
 class ResNetStem(nn.Module):
     """7x7 convolution of stride 2, batch norm and ReLU.
 
     Args:
         in_channels: of the slices, neighbours included; 3 fit ImageNet's colours.
+        stem_channels: 64 in ResNet-50.
     """
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, stem_channels: int = STEM_CHANNELS) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, STEM_CHANNELS, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(STEM_CHANNELS)
+        self.conv1 = nn.Conv2d(in_channels, stem_channels, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(stem_channels)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,11 +75,16 @@ class BottleneckBlock(nn.Module):
         return self.relu(changed + (x if self.downsample is None else self.downsample(x)))
 
 
-def resnet50_layers() -> dict[str, nn.Sequential]:
-    """The four layers by name, from fine to coarse; a 3x3 max-pooling of stride 2 goes before the first."""
+def resnet50_layers(stem_channels: int = STEM_CHANNELS) -> dict[str, nn.Sequential]:
+    """The four layers by name, from fine to coarse; a 3x3 max-pooling of stride 2 goes before the first.
+
+    Args:
+        stem_channels: 64 in ResNet-50; with fewer, all layers are narrower by the same factor.
+    """
     layers = {}
-    source = STEM_CHANNELS
-    for name, (blocks, width) in BLOCKS.items():
+    source = stem_channels
+    for name, (blocks, full_width) in BLOCKS.items():
+        width = narrowed(full_width, stem_channels)
         strides = [1 if name == "layer1" else 2, *[1] * (blocks - 1)]
         parts = []
         for stride in strides:

@@ -23,6 +23,7 @@ class UNet3d(UnitNetwork):
         activation: P1 uses ReLU.
         block_order: P1 puts the activation before the norm.
         upsampling: 2x2x2 transposed convolution (P1; the kernel is not printed), or trilinear.
+        skips: whether the decoder sees the encoder's features; without, it is that of an autoencoder.
 
     Reference:
         Bahador et al., LC and SNpc in neuromelanin MRI, section on the network: three down
@@ -38,6 +39,7 @@ class UNet3d(UnitNetwork):
         activation: ActivationName = "relu",
         block_order: Literal["conv-act-norm", "conv-norm-act"] = "conv-act-norm",
         upsampling: Literal["transposed", "trilinear"] = "transposed",
+        skips: bool = True,
     ) -> None:
         super().__init__()
         levels = len(channels) - 1
@@ -57,7 +59,7 @@ class UNet3d(UnitNetwork):
         for number, level in enumerate(reversed(range(levels)), start=1):
             self.add_module(
                 f"up{number}",
-                UpStage(channels[level + 1], channels[level], upsampling, norm, activation, block_order),
+                UpStage(channels[level + 1], channels[level], upsampling, norm, activation, block_order, skip=skips),
             )
             units.append(Unit(f"up{number}", "decoder", level))
         self.head = nn.Conv3d(channels[0], out_channels, 1)

@@ -43,6 +43,12 @@ class UnitNetwork(nn.Module, ABC):
         has_age: whether there is a side unit ``age``.
         context: what is read around the block that is answered for; `stride` and every size of a patch or
             window are the answer's.
+        prior_channels: how many of the input's channels, the last ones, are a prior's probabilities and are
+            read apart from the image.
+        prior_weights: names of the weights whose last columns are these channels; without any, a prior's
+            channels are channels of the stem like others.
+        reads_planes: whether, for single voxels, the planes through them do: (N, C, 3, d, h), across the last
+            axis, the middle one and the first.
         slice_axis: the array axis across which a network of slices sees its input as separate pictures;
             nothing may be turned or stretched along it.
     """
@@ -55,6 +61,9 @@ class UnitNetwork(nn.Module, ABC):
     has_age: bool = False
     context: Context = Context()
     slice_axis: int | None = None
+    prior_channels: int = 0
+    prior_weights: tuple[str, ...] = ()
+    reads_planes: bool = False
 
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:

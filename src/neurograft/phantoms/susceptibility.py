@@ -75,7 +75,7 @@ def make_susceptibility_cohort(
         if chosen not in choices:
             raise InputError(f"unknown {what} {chosen!r}", f"Choose one of {', '.join(choices)}")
     raters = raters or label != "truth"
-    identity = {"susceptibility_phantom": 1, "subjects": subjects, "seed": seed, "protocol": protocol}
+    identity = {"susceptibility_phantom": 2, "subjects": subjects, "seed": seed, "protocol": protocol}
     options = {"label": label, "raters": raters, "field_of_view": field_of_view}
     with staged_directory(out, {**identity, **options}, overwrite) as folder:
         rows = []

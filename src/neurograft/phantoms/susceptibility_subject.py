@@ -146,9 +146,9 @@ def render_susceptibility(
     tissue = WHITE_PPM * template.at(template.white, mapping) + GREY_PPM * template.at(template.grey, mapping)
     signal = _over_voxels(tissue, spacing) + draw.texture.on_axes(axes)[0]
     fill = nuclei_occupancy(mapping, spacing, draw.sizes, (*NUCLEI, "pallidum"))
+    signal *= 1.0 - np.sum(list(fill.values()), axis=0)
     for name, occupancy in fill.items():
-        own = draw.susceptibility_ppm.get(name, PALLIDUM_PPM)
-        signal += occupancy * (own - signal)
+        signal += occupancy * draw.susceptibility_ppm.get(name, PALLIDUM_PPM)
     voxel_mm3 = float(np.prod(spacing))
     noise = np.random.default_rng(draw.noise_seed).normal(0.0, draw.noise_ppm, signal.shape)
     image = signal + draw.error.on_axes(axes)[0] + noise * (_NOISE_VOXEL_MM3 / voxel_mm3)

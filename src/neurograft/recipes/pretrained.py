@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-SEGMENTATION_NETWORKS = {"encoder3d": "unet3d"}
+SEGMENTATION_NETWORKS = {"encoder3d": "unet3d", "encoder_classifier2d": "encoder_decoder2d"}
 """Networks that end before any voxel gets a label, and those that go on with the same encoder."""
 
 
@@ -23,4 +23,23 @@ def as_segmentation(tree: dict[str, Any], overrides: Sequence[str] = ()) -> dict
     network = tree["network"]
     tree["task"] = {}
     tree["network"] = {**network, "name": SEGMENTATION_NETWORKS.get(network["name"], network["name"]), "skips": "all"}
+    return tree
+
+
+def as_of_scans(tree: dict[str, Any]) -> dict[str, Any]:
+    """Replace what served images made from label maps, so that the recipe suits a few real scans.
+
+    The budget, the augmentation but for its flips, and the choice of the weights go back to their defaults: what
+    keeps a network from tiring of endless made images is too much, and too long, for a handful of scans.
+
+    Args:
+        tree: the source's recipe as plain data; that of a model of real scans stays as it is.
+    """
+    tree = deepcopy(tree)
+    if not tree["synthesis"]["enabled"]:
+        return tree
+    tree.pop("budget")
+    for section in ("validation", "label_budget", "synthesis"):
+        tree[section] = {}
+    tree["augmentation"] = {"flip_axes": tree["augmentation"]["flip_axes"]}
     return tree

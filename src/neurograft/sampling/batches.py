@@ -3,14 +3,18 @@
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor
 
 from neurograft.errors import InputError
 from neurograft.imaging.context import Context
-from neurograft.recipes.schema import AugmentationConfig, SamplingConfig, Triple
+from neurograft.imaging.sides import pair_sides
+from neurograft.phantoms.synthesis import Synthesiser
+from neurograft.recipes.schema import AugmentationConfig, SamplingConfig, Size, Triple
 from neurograft.sampling.augmentation.intensity import apply_intensity, draw_intensity
 from neurograft.sampling.augmentation.spatial import draw_spatial, flipped_array_axes, kept_in_plane
 from neurograft.sampling.examples import TrainingCase
@@ -30,6 +34,7 @@ class Batch:
         unknown: (N, labels, d, h, w) bool: true where the target says background, but nobody looked for
             the label; ``None`` where every label was looked for wherever any was.
         covariates: (N,) float32 by name, the numbers that are known of all cases.
+        seed: for whatever else is drawn in this step.
     """
 
     image: Tensor
@@ -37,6 +42,7 @@ class Batch:
     case_ids: tuple[str, ...]
     unknown: Tensor | None = field(default=None, kw_only=True)
     covariates: Mapping[str, Tensor] = field(default_factory=dict, kw_only=True)
+    seed: int = field(default=0, kw_only=True)
 
 
 class PatchBatches:
@@ -57,10 +63,11 @@ class PatchBatches:
         orientation: anatomical codes of the array axes.
         context: what the network reads around a patch.
         slice_axis: the array axis of slices that must not be mixed.
+        synthesiser: makes the images of cases that bring maps to make them from.
 
     Raises:
         InputError: there are no cases, they have different numbers of channels, or left-right flips are
-            asked for while a label of one side has no partner.
+            asked for while a label or a frame of the prior of one side has no partner.
     """
 
     def __init__(
@@ -76,6 +83,7 @@ class PatchBatches:
         orientation: str = "RAS",
         context: Context = NO_CONTEXT,
         slice_axis: int | None = None,
+        synthesiser: Synthesiser | None = None,
     ) -> None:
         if not cases:
             raise InputError("there is no case to train on", "give a cohort with at least one labelled case")
@@ -85,6 +93,13 @@ class PatchBatches:
             raise InputError(
                 f"training cases need the same number of image channels, got {found}",
                 "give every case the same images, or leave out those that lack one",
+            )
+        unpaired_prior = pair_sides(cases[0].prior_names)[1]
+        if "left-right" in augmentation.flip_axes and unpaired_prior:
+            raise InputError(
+                "augmentation.flip_axes has left-right, but these frames of the prior are of one side and have no "
+                f"partner to change places with: {', '.join(unpaired_prior)}",
+                "take left-right out of augmentation.flip_axes, or give the prior both sides of each structure",
             )
         if "left-right" in augmentation.flip_axes and unpaired_sides:
             raise InputError(
@@ -101,9 +116,17 @@ class PatchBatches:
         self.spacing_mm = spacing_mm
         self.context = context
         self.slice_axis = slice_axis
+        self.synthesiser = synthesiser
         self._numbers = sorted(set.intersection(*(set(case.covariates) for case in self.cases)))
         self._flip_axes = flipped_array_axes(augmentation.flip_axes, orientation)
         self._mirror_axis = flipped_array_axes(["left-right"], orientation)[0]
+
+    @property
+    def image_channels(self) -> int:
+        """Channels of the image, a prior's left out."""
+        if self.synthesiser is not None and self.cases[0].generation is not None:
+            return len(self.synthesiser.config.channels)
+        return self.cases[0].image.shape[0] - self.cases[0].prior_channels
 
     @property
     def steps_per_epoch(self) -> int:
@@ -120,7 +143,7 @@ class PatchBatches:
         spatial = draw_spatial(self.augmentation, block, count, generator, self._flip_axes)
         if self.slice_axis is not None:
             spatial = [kept_in_plane(draw, self.slice_axis) for draw in spatial]
-        intensity = draw_intensity(self.augmentation, count, self.cases[0].image.shape[0], generator)
+        intensity = draw_intensity(self.augmentation, count, self.image_channels, generator)
         image, target = extract(
             self.cases,
             patches,
@@ -132,10 +155,40 @@ class PatchBatches:
             self._mirror_axis,
             self.context,
         )
+        image, target = self._made(image, target, patches, generator)
         target, unknown = split_unknown(target, self.cases, patches, spatial, self.mirror_pairs, self._mirror_axis)
         case_ids = tuple(self.cases[patch.case].id for patch in patches)
         numbers = self._covariates(patches)
-        return Batch(apply_intensity(image, intensity), target, case_ids, unknown=unknown, covariates=numbers)
+        seed = hashed(f"{self.seed}/{step}/task")
+        if self.image_channels < image.shape[1]:
+            changed = apply_intensity(image[:, : self.image_channels], intensity)
+            image = torch.cat([changed, image[:, self.image_channels :]], dim=1)
+        else:
+            image = apply_intensity(image, intensity)
+        return Batch(image, target, case_ids, unknown=unknown, covariates=numbers, seed=seed)
+
+    def _made(
+        self, image: Tensor, target: Tensor, patches: Sequence[PatchDraw], generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Put made images in the place of the maps to make them from; what they do not show is background."""
+        maps = [self.cases[patch.case].generation for patch in patches]
+        voxels = [each.voxels for each in maps if each is not None]
+        if self.synthesiser is None or not voxels:
+            return image, target
+        block: Size = (image.shape[2], image.shape[3], image.shape[4])
+        draws = self.synthesiser.draw(len(patches), block, self.spacing_mm, generator)
+        made, seen = self.synthesiser.make(image[:, 0], draws, self.spacing_mm, voxels)
+        answer = (slice(first, first + size) for first, size in zip(self.context.before, target.shape[1:], strict=True))
+        return torch.cat([made, image[:, 1:]], 1), torch.where(seen[:, *answer], target, 0)
+
+    def unchanged(self, cases: Sequence[TrainingCase], seed: int) -> Self:
+        """Patches of other cases, cut in the same way but without augmentation."""
+        other = copy(self)
+        other.cases = tuple(cases)
+        other.seed = seed
+        off = {name: 0.0 for name in AugmentationConfig.model_fields if name.endswith("_probability")}
+        other.augmentation = self.augmentation.model_copy(update=off)
+        return other
 
     def _covariates(self, patches: Sequence[PatchDraw]) -> dict[str, Tensor]:
         drawn = [self.cases[patch.case].covariates for patch in patches]
@@ -144,5 +197,9 @@ class PatchBatches:
 
 def step_generator(seed: int, step: int) -> torch.Generator:
     """A CPU generator for one step; a hash keeps neighbouring seeds and steps unrelated."""
-    digest = hashlib.sha256(f"{seed}/{step}".encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return torch.Generator().manual_seed(hashed(f"{seed}/{step}"))
+
+
+def hashed(text: str) -> int:
+    """A seed, without a sign, from a text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1

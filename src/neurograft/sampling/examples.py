@@ -3,11 +3,35 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from neurograft.imaging.labels import IGNORE
+from neurograft.imaging.sides import pair_sides
+from neurograft.phantoms.synthesis import GenerationMap
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A volume that patches are cut from.
+
+    Attributes:
+        volume: (C, D, H, W).
+        interpolation: how it is read between voxels.
+        minimum: (C,) what lies outside of it.
+    """
+
+    volume: Tensor
+    interpolation: Literal["bilinear", "nearest"]
+    minimum: Tensor
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along each axis."""
+        _, depth, height, width = self.volume.shape
+        return depth, height, width
 
 
 @dataclass(eq=False)
@@ -24,9 +48,14 @@ class TrainingCase:
         unknown: what the codes point to: (rows, labels) bool, true for labels that a voxel with the row's
             code may still have; ``None`` where there are no codes.
         covariates: numbers known of the case, by name, such as its age.
+        prior_channels: how many of the image's channels, the last ones, are a prior's: probabilities, which
+            no change of intensity touches.
+        prior_names: what these channels are probabilities of, so that a left-right flip can swap their sides.
+        generation: what to make images of the case from; ``image`` then has none but the prior's channels.
+        quality: of its labels, 0 to 1.
 
     Raises:
-        ValueError: image and target have different shapes.
+        ValueError: image, target and what images are made from have different shapes.
     """
 
     id: str
@@ -35,12 +64,31 @@ class TrainingCase:
     target: Tensor
     unknown: Tensor | None = field(default=None, kw_only=True)
     covariates: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+    prior_channels: int = field(default=0, kw_only=True)
+    prior_names: tuple[str, ...] = field(default=(), kw_only=True)
+    generation: GenerationMap | None = field(default=None, kw_only=True)
+    quality: float = field(default=1.0, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.image.ndim != 4 or self.image.shape[1:] != self.target.shape:
             raise ValueError(
                 f"case {self.id}: image (C, D, H, W) is {tuple(self.image.shape)}, target {tuple(self.target.shape)}"
             )
+        if self.generation is not None and self.generation.classes.shape != self.target.shape:
+            raise ValueError(
+                f"case {self.id}: images are made from {tuple(self.generation.classes.shape)}, "
+                f"target {tuple(self.target.shape)}"
+            )
+
+    @property
+    def layers(self) -> tuple["Layer", ...]:
+        """What patches are cut from: the map to make images from, if there is one, then the image."""
+        image = Layer(self.image, "bilinear", self.minimum)
+        if self.generation is None:
+            return (image,)
+        # Around a map of classes there is air, whether or not the crop has left any.
+        classes = Layer(self.generation.classes[None], "nearest", torch.zeros(1))
+        return (classes, image) if len(self.image) else (classes,)
 
     @cached_property
     def annotated_by_plane(self) -> Tensor:
@@ -52,6 +100,14 @@ class TrainingCase:
         """Whether some voxels are annotated and some are not."""
         return 0 < int(self.annotated_by_plane.sum()) < self.target.numel()
 
+    @cached_property
+    def mirrored_prior(self) -> tuple[int, ...]:
+        """For each of the prior's channels the one that stands in its place in a mirrored image."""
+        order = list(range(self.prior_channels))
+        for left, right in pair_sides(self.prior_names)[0]:
+            order[left], order[right] = right, left
+        return tuple(order)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Voxels along each axis."""
@@ -61,7 +117,12 @@ class TrainingCase:
     @cached_property
     def minimum(self) -> Tensor:
         """(C,) the smallest value of each channel: what lies outside of the volume."""
-        return self.image.flatten(1).amin(dim=1)
+        minimum = self.image.flatten(1).amin(dim=1)
+        if self.prior_channels:
+            # Beyond the volume the prior is sure of background, which is its first channel.
+            minimum[-self.prior_channels :] = 0
+            minimum[-self.prior_channels] = 1
+        return minimum
 
     @cached_property
     def voxels_by_class(self) -> dict[int, Tensor]:

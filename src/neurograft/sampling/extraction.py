@@ -16,7 +16,7 @@ from neurograft.imaging.context import Context
 from neurograft.imaging.labels import IGNORE
 from neurograft.recipes.schema import Size, Triple
 from neurograft.sampling.augmentation.spatial import SpatialDraw, elastic_displacement, sampling_matrix
-from neurograft.sampling.examples import TrainingCase
+from neurograft.sampling.examples import Layer, TrainingCase
 from neurograft.sampling.patches import PatchDraw
 
 NO_CONTEXT = Context()
@@ -35,9 +35,10 @@ def extract(
 ) -> tuple[Tensor, Tensor]:
     """Cut the drawn patches with the drawn geometry.
 
-    Images are interpolated linearly, targets by nearest neighbour. A draw that changes nothing, or only
-    flips, gives back the volume's own values, bit for bit. When a patch was placed to contain a target
-    voxel that rotation or zoom would push out of it, the patch moves by as much as brings it back.
+    Images are interpolated linearly, targets and maps to make images from by nearest neighbour. A draw that
+    changes nothing, or only flips, gives back the volume's own values, bit for bit. When a patch was placed
+    to contain a target voxel that rotation or zoom would push out of it, the patch moves by as much as brings
+    it back.
 
     Args:
         cases: what the patch draws index.
@@ -52,11 +53,11 @@ def extract(
         context: what the image shows around the target.
 
     Returns:
-        Images (N, C, *context.block(patch_size)) float32 and targets (N, d, h, w) int64, which hold the
-        cases' codes as they are.
+        Images (N, C, *context.block(patch_size)) float32, the map to make images from first where the cases
+        have one, and targets (N, d, h, w) int64, which hold the cases' codes as they are.
     """
     device = torch.device(device)
-    channels = cases[0].image.shape[0]
+    channels = sum(len(layer.volume) for layer in cases[0].layers)
     images = torch.empty((len(patch_draws), channels, *context.block(patch_size)), dtype=torch.float32, device=device)
     targets = torch.empty((len(patch_draws), *patch_size), dtype=torch.int64, device=device)
     for number, (patch, spatial) in enumerate(zip(patch_draws, spatial_draws, strict=True)):
@@ -64,32 +65,42 @@ def extract(
         starts = [middle - (size - 1) / 2 for middle, size in zip(patch.centre, patch_size, strict=True)]
         if spatial.keeps_the_voxel_grid and all(start.is_integer() for start in starts):
             whole = [int(start) for start in starts]
-            _cut_image(case, whole, spatial, images[number], context)
+            for layer, part in _parts(case, images[number]):
+                _cut_image(layer, whole, spatial, part, context)
             _cut_target(case, whole, spatial, targets[number])
         else:
             _warp(case, patch, spatial, spacing_mm, images[number], targets[number], context)
-        if spatial.flips[mirror_axis] and mirror_pairs:
-            targets[number] = _swap_sides(targets[number], mirror_pairs)
+        if spatial.flips[mirror_axis]:
+            if mirror_pairs:
+                targets[number] = _swap_sides(targets[number], mirror_pairs)
+            if case.prior_channels:
+                # What the prior says of the left is said of the right now, as in the target.
+                prior = images[number, -case.prior_channels :]
+                prior.copy_(prior[list(case.mirrored_prior)])
     return images, targets
 
 
-def _cut_image(
-    case: TrainingCase, starts: Sequence[int], spatial: SpatialDraw, image: Tensor, context: Context
-) -> None:
+def _parts(case: TrainingCase, image: Tensor) -> list[tuple[Layer, Tensor]]:
+    """The layers of a case, and the channels of a patch that each fills."""
+    layers = case.layers
+    return list(zip(layers, image.split([len(layer.volume) for layer in layers]), strict=True))
+
+
+def _cut_image(layer: Layer, starts: Sequence[int], spatial: SpatialDraw, image: Tensor, context: Context) -> None:
     """Fill ``image`` by slicing; a mirrored axis has what comes before the patch after it."""
     before = [a if flip else b for b, a, flip in zip(context.before, context.after, spatial.flips, strict=True)]
     first = [start - margin for start, margin in zip(starts, before, strict=True)]
-    inside, source = _overlap(first, image.shape[1:], case.shape)
+    inside, source = _overlap(first, image.shape[1:], layer.shape)
     if context.outside == "edge":
-        part = case.image
-        for axis, (start, size, length) in enumerate(zip(first, image.shape[1:], case.shape, strict=True)):
+        part = layer.volume
+        for axis, (start, size, length) in enumerate(zip(first, image.shape[1:], layer.shape, strict=True)):
             nearest = torch.arange(start, start + size).clamp(0, length - 1)
             part = part.index_select(axis + 1, nearest)
         image.copy_(part)
     else:
         if any(part.stop - part.start < size for part, size in zip(inside, image.shape[1:], strict=True)):
-            image.copy_(_outside(case, context).expand_as(image))
-        image[:, *inside] = case.image[:, *source].to(image.device)
+            image.copy_(_outside(layer, context).expand_as(image))
+        image[:, *inside] = layer.volume[:, *source].to(image)
     mirrored = [axis + 1 for axis, flip in enumerate(spatial.flips) if flip]
     if mirrored:
         image.copy_(image.flip(mirrored))
@@ -116,9 +127,9 @@ def _overlap(starts: Sequence[int], sizes: Sequence[int], shape: Size) -> tuple[
     return tuple(inside), tuple(source)
 
 
-def _outside(case: TrainingCase, context: Context) -> Tensor:
+def _outside(layer: Layer, context: Context) -> Tensor:
     """(C, 1, 1, 1): what lies beyond a volume that does not go on with its edge."""
-    values = torch.zeros_like(case.minimum) if context.outside == "zero" else case.minimum
+    values = torch.zeros_like(layer.minimum) if context.outside == "zero" else layer.minimum
     return values[:, None, None, None]
 
 
@@ -146,11 +157,11 @@ def _warp(
     reach = matrix.abs() @ (half + torch.maximum(before, after))
     starts, stops, reaches_out = _touched_box(case.shape, centre, reach, control_points)
     if any(start >= stop for start, stop in zip(starts, stops, strict=True)):
-        image.copy_(_outside(case, context).expand_as(image))
+        for layer, part in _parts(case, image):
+            part.copy_(_outside(layer, context).expand_as(part))
         target.zero_()
         return
     box = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
-    source = case.image[(slice(None), *box)].to(image.device)
     source_target = case.target[box].to(image)
 
     size = (image.shape[1], image.shape[2], image.shape[3])
@@ -164,14 +175,16 @@ def _warp(
     grid = coordinates.mul_(2 / sizes).add_(1 / sizes - 1).flip(0).permute(1, 2, 3, 0)
     answer = tuple(slice(first, first + length) for first, length in zip(context.before, target.shape, strict=True))
     target.copy_(_interpolate(source_target[None], grid[answer], "nearest")[0])
-    if not reaches_out:
-        image.copy_(_interpolate(source, grid, "bilinear"))
-    elif context.outside == "edge":
-        image.copy_(_interpolate(source, grid, "bilinear", "border"))
-    else:
-        # Beyond the edge grid_sample sees zeros: let zero stand for what lies there.
-        outside = _outside(case, context).to(image.device)
-        image.copy_(_interpolate(source - outside, grid, "bilinear").add_(outside))
+    for layer, part in _parts(case, image):
+        source = layer.volume[(slice(None), *box)].to(image)
+        if not reaches_out:
+            part.copy_(_interpolate(source, grid, layer.interpolation))
+        elif context.outside == "edge":
+            part.copy_(_interpolate(source, grid, layer.interpolation, "border"))
+        else:
+            # Beyond the edge grid_sample sees zeros: let zero stand for what lies there.
+            outside = _outside(layer, context).to(image.device)
+            part.copy_(_interpolate(source - outside, grid, layer.interpolation).add_(outside))
 
 
 def _centre_with_target(patch: PatchDraw, matrix: Tensor, shift: Tensor, half: Tensor) -> Tensor:

@@ -35,6 +35,8 @@ def draw_patches(
 ) -> list[PatchDraw]:
     """Draw patches: a subject, then one of its cases, then a place in it.
 
+    Every subject is as likely, unless ``config.by_quality`` wants those with better labels more often.
+
     With ``config.target_probability`` the patch contains a target voxel: one of the classes present in
     the case is drawn, then one of its voxels, then the voxel's offset in the patch, uniformly over the
     offsets that keep the patch inside of the image. Otherwise, and in cases without any target, every
@@ -55,13 +57,25 @@ def draw_patches(
     for index, case in enumerate(cases):
         cases_by_subject.setdefault(case.subject, []).append(index)
     subjects = list(cases_by_subject.values())
-    return [_draw_patch(cases, subjects, config, generator) for _ in range(count)]
+    chances = None
+    if config.by_quality:
+        qualities = [sum(cases[index].quality for index in indices) / len(indices) for indices in subjects]
+        chances = torch.tensor(qualities, dtype=torch.float64)
+    return [_draw_patch(cases, subjects, config, generator, chances) for _ in range(count)]
 
 
 def _draw_patch(
-    cases: Sequence[TrainingCase], subjects: list[list[int]], config: SamplingConfig, generator: torch.Generator
+    cases: Sequence[TrainingCase],
+    subjects: list[list[int]],
+    config: SamplingConfig,
+    generator: torch.Generator,
+    chances: torch.Tensor | None,
 ) -> PatchDraw:
-    cases_of_subject = subjects[_draw_integer(0, len(subjects) - 1, generator)]
+    if chances is None or not chances.any():
+        subject = _draw_integer(0, len(subjects) - 1, generator)
+    else:
+        subject = int(torch.multinomial(chances, 1, generator=generator))
+    cases_of_subject = subjects[subject]
     index = cases_of_subject[_draw_integer(0, len(cases_of_subject) - 1, generator)]
     case = cases[index]
     voxel = None

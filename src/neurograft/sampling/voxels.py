@@ -1,8 +1,7 @@
 """Batches for networks that answer for one voxel: chosen voxels, each once an epoch."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -19,10 +18,6 @@ from neurograft.sampling.patches import PatchDraw
 from neurograft.sampling.planes import cut_case_planes
 from neurograft.sampling.shell import sampled_voxels
 
-STEPS_A_MADE_IMAGE = 50
-"""Steps after which the next of the cases gets a new image, where images are made: a whole image takes as long
-as a step or two."""
-
 
 class VoxelBatches(PatchBatches):
     """Batches of single voxels with their context, in a new order every epoch.
@@ -31,9 +26,6 @@ class VoxelBatches(PatchBatches):
     `PatchBatches`, everything about a step comes from its number. For a network that reads no more than
     the planes through a voxel only these are cut, which spares nine tenths of the reading, unless the
     augmentation brings other voxels into them: then it gets the blocks.
-
-    Images that are made from label maps are made whole, one map after the other, a new one every
-    `STEPS_A_MADE_IMAGE` steps.
 
     Args:
         cases: as in `PatchBatches`.
@@ -56,7 +48,6 @@ class VoxelBatches(PatchBatches):
         self.held_share = held_share
         self.held = False
         self._order = (-1, torch.empty(0, dtype=torch.int64))
-        self._made_images: dict[int, tuple[int, TrainingCase]] = {}
 
     @cached_property
     def _chosen(self) -> tuple[Tensor, Tensor]:
@@ -87,15 +78,14 @@ class VoxelBatches(PatchBatches):
         """The batch of a step, counted from 0; the same whenever it is asked for."""
         generator = step_generator(self.seed, step)
         patches = self._draws(step)
-        cases = self._shown_cases(step, {patch.case for patch in patches})
         intensity = draw_intensity(self.augmentation, len(patches), self.image_channels, generator)
         if self.reads_planes and _keeps_planes(self.augmentation):
-            image = self._planes(cases, patches)
+            image = self._planes(patches)
             voxels = [self.cases[patch.case].target[tuple(int(place) for place in patch.centre)] for patch in patches]
             target = torch.stack(voxels).long().view(-1, 1, 1, 1).to(self.device)
             image[:, : self.image_channels] = apply_intensity(image[:, : self.image_channels], intensity)
         else:
-            image, target = self._blocks(cases, patches, generator)
+            image, target = self._blocks(patches, generator)
             image[:, : self.image_channels] = apply_intensity(image[:, : self.image_channels], intensity)
         case_ids = tuple(self.cases[patch.case].id for patch in patches)
         seed = hashed(f"{self.seed}/{step}/task")
@@ -119,23 +109,6 @@ class VoxelBatches(PatchBatches):
         """Drop what was worked out for other cases."""
         self.__dict__.pop("_chosen", None)
         self._order = (-1, torch.empty(0, dtype=torch.int64))
-        self._made_images = {}
-
-    def _shown_cases(self, step: int, wanted: Iterable[int]) -> dict[int, TrainingCase]:
-        """Cases of a batch by number, those without an image with one that is made for this part of the training."""
-        shown = {}
-        for number in wanted:
-            case = self.cases[number]
-            if case.generation is not None and self.synthesiser is not None:
-                version = (step // STEPS_A_MADE_IMAGE + number) // len(self.cases)
-                if self._made_images.get(number, (-1,))[0] != version:
-                    seed = hashed(f"{self.seed}/{case.id}/{version}/image")
-                    image = self.synthesiser.make_volume(case.generation.classes, self.spacing_mm, seed).cpu()
-                    made = replace(case, image=torch.cat([image, case.image]), generation=None)
-                    self._made_images[number] = (version, made)
-                case = self._made_images[number][1]
-            shown[number] = case
-        return shown
 
     def _draws(self, step: int) -> list[PatchDraw]:
         epoch, number = divmod(step, self.steps_per_epoch)
@@ -151,22 +124,20 @@ class VoxelBatches(PatchBatches):
             draws.append(PatchDraw(case, (float(voxel[0]), float(voxel[1]), float(voxel[2])), voxel))
         return draws
 
-    def _planes(self, cases: Mapping[int, TrainingCase], patches: Sequence[PatchDraw]) -> Tensor:
+    def _planes(self, patches: Sequence[PatchDraw]) -> Tensor:
         sides = self.context.block((1, 1, 1))
-        channels = cases[patches[0].case].image.shape[0]
+        channels = self.cases[0].image.shape[0]
         image = torch.zeros((len(patches), channels, 3, sides[0], sides[1]))
         for number, patch in enumerate(patches):
             voxel = (int(patch.centre[0]), int(patch.centre[1]), int(patch.centre[2]))
-            cut_case_planes(cases[patch.case], voxel, self.context, image[number])
+            cut_case_planes(self.cases[patch.case], voxel, self.context, image[number])
         return image.to(self.device)
 
-    def _blocks(
-        self, cases: Mapping[int, TrainingCase], patches: Sequence[PatchDraw], generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def _blocks(self, patches: Sequence[PatchDraw], generator: torch.Generator) -> tuple[Tensor, Tensor]:
         block = self.context.block((1, 1, 1))
         spatial = draw_spatial(self.augmentation, block, len(patches), generator, self._flip_axes)
         return extract(
-            [cases.get(number, case) for number, case in enumerate(self.cases)],
+            self.cases,
             patches,
             spatial,
             (1, 1, 1),

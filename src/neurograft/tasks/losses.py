@@ -1,5 +1,6 @@
 """Losses over voxels whose truth is known."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -43,18 +44,26 @@ def dice_loss(
     return 1 - ((2 * overlap + smoothing) / (total + smoothing)).mean()
 
 
-def cross_entropy_loss(log_probabilities: Tensor, truth: Tensor, annotated: Tensor) -> Tensor:
+def cross_entropy_loss(
+    log_probabilities: Tensor, truth: Tensor, annotated: Tensor, class_weights: Sequence[float] | None = None
+) -> Tensor:
     """Cross-entropy per annotated voxel.
 
     Args:
         log_probabilities: (N, K, D, H, W), as `log_softmax` gives them.
         truth: (N, K, D, H, W), 0 or 1.
         annotated: (N, 1, D, H, W), 1 where something is known.
+        class_weights: what a voxel counts by its class, K numbers; the mean is one of weights, so that it stays
+            a cross-entropy per voxel.
 
     Returns:
         A scalar; 0 when nothing is annotated.
     """
     per_voxel = -(log_probabilities * truth).sum(1, keepdim=True)
+    if class_weights is not None:
+        of_class = truth.new_tensor(class_weights).view(1, -1, 1, 1, 1)
+        weights = annotated * (of_class * truth).sum(1, keepdim=True)
+        return (per_voxel * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
     return (per_voxel * annotated).sum() / annotated.sum().clamp(min=1)
 
 

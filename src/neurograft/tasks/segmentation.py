@@ -108,7 +108,7 @@ class SegmentationTask:
             of_background = known.amin(1, keepdim=True) if config.dice_activation == "sigmoid" else annotated
             known = torch.cat([of_background, known], dim=1)
         if config.loss == "ce" and softmax:
-            return cross_entropy_loss(logs, classes, annotated)
+            return cross_entropy_loss(logs, classes, annotated, config.class_weight_values)
         if config.loss == "ce":
             return binary_cross_entropy_loss(logits, classes, known)
         counted = slice(1, None) if softmax and not config.include_background else slice(None)
@@ -123,7 +123,7 @@ class SegmentationTask:
         if config.loss == "dice":
             return loss
         if softmax:
-            return loss + cross_entropy_loss(logs, classes, annotated)
+            return loss + cross_entropy_loss(logs, classes, annotated, config.class_weight_values)
         return loss + binary_cross_entropy_loss(logits, classes, known)
 
     def _boundary_loss(self, logits: Tensor, truth: Truth) -> Tensor:

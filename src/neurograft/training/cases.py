@@ -9,17 +9,22 @@ import numpy as np
 import torch
 
 from neurograft.cohorts import Case, Cohort, hold_out
+from neurograft.cohorts.label_quality import case_quality
 from neurograft.cohorts.open_labels import require_known_extent
+from neurograft.cohorts.priors import case_prior
 from neurograft.errors import InputError
 from neurograft.evaluation.overlap.counts import label_overlaps
 from neurograft.imaging.files import read_image, read_label_map
 from neurograft.imaging.labels import IGNORE, LabelTable
 from neurograft.imaging.partial_classes import is_open_for
 from neurograft.imaging.preparation import cut_off_voxels, prepare_image
+from neurograft.imaging.prior import with_prior
 from neurograft.imaging.volume import Volume
+from neurograft.phantoms.synthesis import Synthesiser
 from neurograft.recipes.schema import LabelBudgetConfig, PreparationConfig, ValidationConfig
 from neurograft.sampling.examples import TrainingCase
 from neurograft.training.annotations import Annotation, annotate
+from neurograft.training.generation import generation_map, prepare_without_image, without_image
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +58,7 @@ def annotated_label(case: Case, labels: LabelTable) -> Path:
     """
     if case.label is None:
         raise InputError(f"case {case.id} has no label map", "Give it one, or set its label_state to none")
-    require_known_extent(case, labels)
+    require_known_extent(case, labels if case.labels is None else case.labels)
     return case.label
 
 
@@ -63,6 +68,7 @@ def prepare_case(
     config: PreparationConfig,
     budget: LabelBudgetConfig | None = None,
     seed: int = 0,
+    synthesiser: Synthesiser | None = None,
 ) -> PreparedCase:
     """Read and prepare one labelled case.
 
@@ -72,6 +78,7 @@ def prepare_case(
         config: how to prepare.
         budget: how much of the label map counts; all of it by default.
         seed: of the budget's slices.
+        synthesiser: makes images from the label map in the place of the case's own.
 
     Raises:
         InputError: nothing tells where a wanted label was annotated, the crop loses some of it, or a
@@ -79,9 +86,16 @@ def prepare_case(
     """
     budget = budget or LabelBudgetConfig()
     label = annotated_label(case, labels)
-    volumes, mask = read_case_images(case)
-    prepared = prepare_image(volumes, config, mask)
+    labels = labels if case.labels is None else case.labels
     label_map = read_label_map(label)
+    if synthesiser is None:
+        volumes, mask = read_case_images(case)
+        prepared = prepare_image(volumes, config, mask)
+    else:
+        prepared = prepare_without_image(case, label_map, config)
+    prior = case_prior(case, config)
+    if prior is not None:
+        prepared = with_prior(prepared, prior)
     annotation = annotate(case, label_map, labels, prepared, budget, seed)
     lost = cut_off_voxels(label_map, labels, prepared)
     if lost and config.crop == "nonzero":
@@ -93,12 +107,20 @@ def prepare_case(
             "Make preparation.crop_size or preparation.crop_margin_mm larger, or correct the mask",
             label,
         )
+    generation = None
+    if synthesiser is not None:
+        generation = generation_map(label_map, prepared, synthesiser)
+        prepared = without_image(prepared)
     example = TrainingCase(
         case.id,
         case.subject,
         torch.from_numpy(prepared.data),
         torch.from_numpy(annotation.classes),
         unknown=None if annotation.open_labels is None else torch.from_numpy(annotation.open_labels),
+        prior_channels=0 if prior is None else len(prior.names),
+        prior_names=() if prior is None else prior.names,
+        generation=generation,
+        quality=case_quality(case),
     )
     return PreparedCase(example, prepared.grid.spacing_mm, prepared.grid.voxel_volume_mm3, annotation)
 
@@ -110,6 +132,7 @@ def prepare_cohort(
     budget: LabelBudgetConfig | None = None,
     seed: int = 0,
     unlimited_subjects: Collection[str] = (),
+    synthesiser: Synthesiser | None = None,
 ) -> list[PreparedCase]:
     """Prepare all labelled cases of a cohort.
 
@@ -122,6 +145,7 @@ def prepare_cohort(
         budget: how much of each label map counts; all of it by default.
         seed: of the budget's slices.
         unlimited_subjects: subjects whose label maps count whole.
+        synthesiser: makes images from the label maps in the place of the cases' own.
 
     Raises:
         InputError: no labelled case, one of which nothing tells where a label of the table was annotated,
@@ -137,7 +161,7 @@ def prepare_cohort(
     cases = []
     for number, case in enumerate(labelled.cases, start=1):
         prepared = prepare_case(
-            case, cohort.labels, config, unlimited if case.subject in unlimited_subjects else budget, seed
+            case, cohort.labels, config, unlimited if case.subject in unlimited_subjects else budget, seed, synthesiser
         )
         if (prepared.example.target != IGNORE).any():
             cases.append(prepared)
@@ -157,14 +181,16 @@ def prepare_cohort(
     return cases
 
 
-def split_validation(cohort: Cohort, config: ValidationConfig, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Training and validation subjects, by the recipe."""
-    subjects = cohort.labelled().subjects
+def split_validation(
+    cohort: Cohort, config: ValidationConfig, seed: int, labelled_only: bool = True
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Training and validation subjects, by the recipe; of the labelled ones, unless all can be learnt from."""
+    subjects = (cohort.labelled() if labelled_only else cohort).subjects
     if config.hold_out == "auto":
         wanted: int | float = min(round(len(subjects) / 5), HOLD_OUT_AT_MOST) if len(subjects) >= HOLD_OUT_FROM else 0
     else:
         wanted = config.hold_out
-    if not wanted:
+    if not wanted or config.split == "voxel":
         return tuple(subjects), ()
     if isinstance(wanted, int):
         return hold_out(subjects, count=wanted, seed=seed)

@@ -177,6 +177,12 @@ def _adversary(task: Task, network: UnitNetwork, batches: PatchBatches, total_st
     config, sampling = task.config.adversary, batches.sampling
     if config.weight == 0 or not isinstance(task, AutoencodingTask):
         return None
+    if config.from_step >= total_steps:
+        logger.warning(
+            "task.adversary.from_step is %d, and the training has %d steps: the adversary never takes part",
+            config.from_step,
+            total_steps,
+        )
     return Adversary(
         config,
         task.truth,

@@ -23,14 +23,15 @@ def prepare_without_image(case: Case, label_map: Volume, config: PreparationConf
     """
     occupied = Volume((label_map.data != 0).astype(np.float32), label_map.grid, label_map.path)
     mask = read_label_map(case.mask) if case.mask else None
-    # There is no brain to look for, and nothing to register.
-    plain = {"normalisation": "none", "brain": "none", "space": "native"}
+    # There is no brain to look for.
+    plain = {"normalisation": "none", "brain": "none"}
     return prepare_image([occupied], config.model_copy(update=plain), mask)
 
 
 def generation_map(label_map: Volume, prepared: PreparedImage, synthesiser: Synthesiser) -> GenerationMap:
-    """The intensity classes of a label map on the grid of what was prepared."""
+    """The intensity classes of a label map on the grid of what was prepared; where a mask left nothing, air."""
     classes = prepare_classes(label_map, synthesiser.classes.table, prepared)
+    classes[prepared.data[0] == 0] = 0
     return synthesiser.prepare(torch.from_numpy(classes), prepared.grid.spacing_mm)
 
 

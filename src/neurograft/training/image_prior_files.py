@@ -65,10 +65,13 @@ def segment_with_image_prior(
         Drawn voxels, the two losses at the end, and voxels by label.
 
     Raises:
-        InputError: the output exists, a file cannot be used, nothing is drawn, or nothing tells where.
+        InputError: the output exists or is one of the inputs, a file cannot be used, nothing is drawn, or nothing
+            tells where.
     """
     if request.out.exists() and not request.overwrite:
         raise InputError("the output exists", "Choose another --out, or pass --overwrite to replace it", request.out)
+    if request.out.resolve() in (request.image.resolve(), request.label.resolve()):
+        raise InputError("the output would replace what it is made from", "Choose another --out", request.out)
     scan, drawn = read_image(request.image), read_label_map(request.label)
     labels = _labels(request)
     covariates = {} if request.slice_axis is None else {LABEL_AXIS: request.slice_axis}

@@ -76,7 +76,10 @@ class FitModule(LightningModule):
         if self.channels_last:
             image = image.to(memory_format=torch.channels_last_3d)
         progress = self.global_step / self.total_steps
-        outputs = self.network.outputs(image)
+        with torch.random.fork_rng(devices=[]):
+            # What a network leaves out at random is the step's own too, or no run could be repeated or resumed.
+            torch.manual_seed(batch.seed)
+            outputs = self.network.outputs(image)
         loss = self.task.batch_loss(outputs, batch, progress)
         if self.adversary is not None:
             self.judged = (outputs["main"].detach(), batch, self.global_step)

@@ -1,5 +1,6 @@
 """One training from a cohort to a bundle: what the commands train and adapt do."""
 
+import hashlib
 import logging
 import platform
 import shutil
@@ -8,7 +9,9 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +23,46 @@ from neurograft.cohorts import (
     Case,
     Cohort,
     CohortFingerprint,
-    fingerprint_cohort,
     require_disjoint,
 )
+from neurograft.cohorts.combining import fingerprint_parts
+from neurograft.cohorts.label_quality import case_quality, of_quality
 from neurograft.cohorts.open_labels import LABEL_AXIS
+from neurograft.cohorts.priors import with_prior_labels
 from neurograft.errors import InputError
 from neurograft.hardware import peak_memory_mib
+from neurograft.imaging.labels import LabelTable
 from neurograft.models import AgeInfo, Bundle, BundleInfo, save_bundle
 from neurograft.networks import UnitNetwork, build_network
 from neurograft.outputs import check_free, staged_directory, write_json, write_table, write_text
+from neurograft.phantoms.synthesis import Synthesiser
 from neurograft.recipes.schema import Recipe
 from neurograft.sampling.batches import PatchBatches
-from neurograft.tasks import AgeScale, SegmentationTask
+from neurograft.sampling.voxels import VoxelBatches
+from neurograft.tasks import AgeScale, SegmentationTask, Task, build_task, with_context
 from neurograft.training.ages import age_info, case_ages, with_ages
 from neurograft.training.annotations import annotated_slices
 from neurograft.training.cases import PreparedCase, prepare_cohort, split_validation
+from neurograft.training.class_weights import weighted, with_class_weights
 from neurograft.training.fit import BEST, RESUME, FitResult, fit
+from neurograft.training.stages import train_in_stages
 from neurograft.training.standards import with_standard
+from neurograft.training.synthetic import synthesiser_for, with_made_channels, with_made_images
+from neurograft.training.unlabelled import prepare_scans
+from neurograft.training.volumes import training_volumes
 from neurograft.transfer import (
     LoadingReport,
     NetworkSide,
     TransferPlan,
     attach_adapters,
+    average_with_source,
+    load_encoder_weights,
     load_source,
     merge_adapters,
     plan_transfer,
     require_trainable_outputs,
     source_anchor,
+    with_encoder_rows,
 )
 
 logger = logging.getLogger(__name__)
@@ -59,7 +75,8 @@ class TrainingRequest:
     """Everything that decides a run.
 
     Attributes:
-        cohort: who to learn from; all its labelled subjects are used.
+        cohort: who to learn from; all its labelled subjects are used, and where the task needs no labels
+            the others too.
         recipe: how.
         out: directory for the run; the bundle is in its folder ``model``.
         strategy: how the source is used; ``scratch`` without one.
@@ -68,7 +85,9 @@ class TrainingRequest:
         seed: of weights, patches and the validation split.
         allow_shared_subjects: train on people that the source has seen too.
         overwrite: replace an earlier run.
+        encoder_weights: a file that a ResNet-50 encoder starts from, in torchvision's form.
         validation_subjects: who chooses the weights, instead of those whom the recipe would draw.
+        average: weight of what was learnt in its mean with the source's weights; ``None`` takes no mean.
     """
 
     cohort: Cohort
@@ -81,6 +100,8 @@ class TrainingRequest:
     allow_shared_subjects: bool = False
     overwrite: bool = False
     validation_subjects: tuple[str, ...] | None = None
+    encoder_weights: Path | None = None
+    average: float | None = None
 
 
 @dataclass(frozen=True)
@@ -88,9 +109,20 @@ class Transfer:
     """A network made ready: built, loaded and planned."""
 
     network: UnitNetwork
-    task: SegmentationTask
+    task: Task
     plan: TransferPlan
     report: LoadingReport
+
+    @property
+    def learns_age(self) -> bool:
+        """Whether the loss has an age term."""
+        return isinstance(self.task, SegmentationTask) and self.task.learns_age
+
+    def with_age_scale(self, scale: AgeScale) -> "Transfer":
+        """The same, with the scale of the ages that are learnt."""
+        if not isinstance(self.task, SegmentationTask):
+            return self
+        return replace(self, task=self.task.with_age_scale(scale))
 
 
 def prepare_transfer(
@@ -108,15 +140,19 @@ def prepare_transfer(
         InputError: an unknown strategy, one that needs a source and has none, nothing copied, or
             random outputs that would never be learnt.
     """
-    task = SegmentationTask(recipe.task, labels)
-    network = build_network(recipe.network, len(channels), len(task.outputs), seed)
+    task = build_task(recipe.task, labels, channels, recipe.validation.figure)
+    prior = recipe.preparation.prior_labels or ()
+    if recipe.preparation.prior != "none" and not prior:
+        raise InputError("nothing tells the frames of the prior", "Name them in preparation.prior_labels")
+    network = build_network(recipe.network, len(channels) + len(prior), len(task.outputs), seed, len(prior))
+    task = with_context(task, network.context)
     plan = plan_transfer(strategy, network.units)
     if plan.copies and source is None:
         raise InputError(f"strategy {strategy!r} needs a source model", "Pass --source, or use strategy scratch")
     state = {} if source is None or not plan.copies else source.state
     origin = source.side if source is not None else NetworkSide((), ())
     moves = dict(label_from) if plan.copies else {}
-    report = load_source(network, state, plan, NetworkSide(channels, task.outputs), origin, moves)
+    report = load_source(network, state, plan, NetworkSide(channels, task.outputs, prior), origin, moves)
     return Transfer(network, task, require_trainable_outputs(plan, report, network), report)
 
 
@@ -136,29 +172,63 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
     """
     check_free(request.out, request.overwrite)
     recipe = request.recipe
-    cohort = request.cohort.select_labels(recipe.labels).labelled()
+    if recipe.label_quality.refine_from is not None:
+        return train_in_stages(request, partial(train_model, progress=progress))
+    cohort = _learnt_from(with_made_channels(request.cohort, recipe), recipe)
     if not cohort.cases:
         raise InputError("no case has a label map, so there is nothing to learn from", "Label some", cohort.source)
+    recipe = with_prior_labels(recipe, cohort)
+    request = replace(request, recipe=recipe)
     channels, labels = tuple(cohort.channels), tuple(cohort.labels.names)
     transfer = prepare_transfer(
         channels, labels, recipe, request.strategy, request.source, request.label_from, request.seed
     )
-    fingerprint = fingerprint_cohort(cohort)
-    ancestors = _ancestors(request, transfer.plan, fingerprint)
-    identity = _identity(request, cohort, fingerprint)
+    encoder_hash = None
+    if request.encoder_weights is not None:
+        rows = load_encoder_weights(transfer.network, request.encoder_weights)
+        transfer = replace(transfer, report=with_encoder_rows(transfer.report, rows))
+        encoder_hash = hashlib.sha256(request.encoder_weights.read_bytes()).hexdigest()
+    fingerprints = fingerprint_parts(cohort)
+    _require_different_people(fingerprints, request)
+    ancestors = _ancestors(request, transfer.plan, fingerprints)
+    identity = _identity(request, cohort, fingerprints)
+    if encoder_hash is not None:
+        identity["encoder_weights"] = encoder_hash
+    if request.average is not None:
+        _require_average(request, transfer.plan)
+        identity["average"] = request.average
     if request.validation_subjects is not None:
         identity["validation"] = sorted(request.validation_subjects)
-    if transfer.task.learns_age:
+    if transfer.learns_age:
         identity["ages"] = case_ages(cohort, recipe.task.age_covariate)
     with staged_directory(request.out, identity, request.overwrite) as folder:
         try:
-            seen = [*ancestors, fingerprint.to_dict()] if transfer.plan.trains else ancestors
+            own = [fingerprint.to_dict() for fingerprint in fingerprints]
+            seen = [*ancestors, *own] if transfer.plan.trains else ancestors
             return _run(request, cohort, transfer, seen, folder, progress)
         except InputError:
             # The mend may be another setting, which must not find this run in its way.
             if not (folder / RESUME).is_file():
                 shutil.rmtree(folder)
             raise
+
+
+def _require_average(request: TrainingRequest, plan: TransferPlan) -> None:
+    """Refuse a mean with a source's weights where none were taken, or with a weight that makes none."""
+    if not plan.copies:
+        raise InputError(
+            f"strategy {plan.strategy!r} takes nothing from a source, so there is nothing to average with",
+            "Choose another strategy, or leave --average out",
+        )
+    if request.average is None or not 0 <= request.average <= 1:
+        raise InputError(f"--average {request.average} is no share", "Give a number from 0 to 1, such as 0.5")
+
+
+def _learnt_from(cohort: Cohort, recipe: Recipe) -> Cohort:
+    """The cases that the task can use, under the labels that it learns."""
+    if not recipe.needs_label_maps:
+        return cohort.with_labels(LabelTable(()))
+    return of_quality(cohort.select_labels(recipe.labels).labelled(), recipe.label_quality.minimum)
 
 
 def _run(
@@ -176,41 +246,64 @@ def _run(
     write_table(folder / "plan.tsv", pd.DataFrame(plan_rows(transfer.plan)))
     for note in transfer.plan.notes:
         logger.warning(note)
-    start = time.monotonic()
+    began = time.monotonic()
     training, validation = _divided(request, cohort)
     recipe = with_standard(recipe, cohort.of_subjects(training))
     if recipe is not request.recipe:
         request = replace(request, recipe=recipe)
         write_text(folder / "recipe.yaml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
-    prepared = prepare_cohort(
-        cohort,
-        recipe.preparation,
-        progress,
-        recipe.label_budget,
-        request.seed,
-        unlimited_subjects=validation if recipe.label_budget.validation == "all" else (),
-    )
+    synthesiser = synthesiser_for(cohort, recipe)
+    if recipe.needs_label_maps:
+        prepared = prepare_cohort(
+            cohort,
+            recipe.preparation,
+            progress,
+            recipe.label_budget,
+            request.seed,
+            unlimited_subjects=validation if recipe.label_budget.validation == "all" else (),
+            synthesiser=synthesiser,
+        )
+    else:
+        prepared = prepare_scans(cohort, recipe.preparation, progress)
     if recipe.label_budget.axis != "none":
         write_table(folder / "annotated_slices.tsv", annotated_slices(case.annotation for case in prepared))
     age = _age_info(request, transfer, cohort, training)
-    if age is not None and transfer.task.learns_age:
+    if age is not None and transfer.learns_age:
         prepared = with_ages(prepared, case_ages(cohort, age.covariate), age.covariate)
-        transfer = replace(transfer, task=transfer.task.with_age_scale(AgeScale(age.mean, age.sd)))
-    preparation_seconds = time.monotonic() - start
+        transfer = transfer.with_age_scale(AgeScale(age.mean, age.sd))
+    preparation_seconds = time.monotonic() - began
     trained = [case for case in prepared if case.example.subject in training]
     held = [case for case in prepared if case.example.subject in validation]
-    if transfer.plan.trains:
+    recipe = with_class_weights(
+        recipe, [case.example for case in trained], len(cohort.labels.names), transfer.network.slice_axis
+    )
+    if recipe is not request.recipe:
+        request = replace(request, recipe=recipe)
+        transfer = replace(transfer, task=weighted(transfer.task, recipe))
+        write_text(folder / "recipe.yaml", yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
+    if synthesiser is not None:
+        held = with_made_images(held, synthesiser, request.seed)
+    if transfer.plan.trains and recipe.task.learns_from_labels:
         _warn_of_labels_held_out(cohort.labels.names, trained)
-    if held and not any(case.example.voxels_by_class for case in held):
+    if held and recipe.task.learns_from_labels and not any(case.example.voxels_by_class for case in held):
         # Every validation would score 0, and the first weights to be looked at would count as the best.
         logger.warning(
             "none of the held-out subjects shows a label where it is annotated, so they choose nothing"
             + (", unless label_budget.validation is all" if recipe.label_budget.validation == "budget" else "")
         )
         held = []
-    result = _fit_plan(request, transfer, cohort, trained, held, folder) if transfer.plan.trains else None
+    result = None
+    if transfer.plan.trains:
+        start = {name: tensor.clone() for name, tensor in transfer.network.state_dict().items()}
+        result = _fit_plan(request, transfer, cohort, trained, held, folder, synthesiser)
+        if request.average is not None:
+            average_with_source(transfer.network, start, transfer.report, transfer.task.outputs, request.average)
     learners = (len(training), len({case.example.subject for case in held})) if result is not None else (0, 0)
     record = _record(request, result, *learners, len(prepared), preparation_seconds)
+    if request.average is not None:
+        record["averaged"] = f"{request.average:g} of what was learnt, {1 - request.average:g} of the source"
+    if request.encoder_weights is not None:
+        record["encoder_weights"] = request.encoder_weights.name
     info = BundleInfo(
         name=request.out.resolve().name,
         units=[(unit.name, unit.role, unit.depth) for unit in transfer.network.units],
@@ -226,6 +319,7 @@ def _run(
         training=record,
         training_subjects=seen,
         age=age,
+        volumes=training_volumes(cohort.labels.names, trained) if transfer.plan.trains else [],
         versions=library_versions(),
     )
     info = save_bundle(folder / "model", info, transfer.network)
@@ -238,7 +332,8 @@ def _run(
 def _divided(request: TrainingRequest, cohort: Cohort) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Training and validation subjects: those whom the request names, or the recipe draws."""
     if request.validation_subjects is None:
-        return split_validation(cohort, request.recipe.validation, request.seed)
+        # Who cannot be learnt from has been left out before.
+        return split_validation(cohort, request.recipe.validation, request.seed, labelled_only=False)
     held = cohort.of_subjects(request.validation_subjects).subjects
     training = tuple(subject for subject in cohort.subjects if subject not in held)
     if not training:
@@ -256,7 +351,7 @@ def _age_info(
         transfer.plan.copies and not transfer.plan.rules["age"].reset and "age" not in transfer.report.fresh_side_units
     )
     source = request.source.info.age if request.source is not None and copied else None
-    if not (transfer.plan.trains and transfer.task.learns_age):
+    if not (transfer.plan.trains and transfer.learns_age):
         return source
     covariate = request.recipe.task.age_covariate
     ages = case_ages(cohort.of_subjects(training), covariate)
@@ -281,11 +376,18 @@ def _fit_plan(
     trained: list[PreparedCase],
     held: list[PreparedCase],
     folder: Path,
+    synthesiser: Synthesiser | None,
 ) -> FitResult:
     recipe = request.recipe
     anchor = source_anchor(transfer.network, transfer.report) if transfer.plan.l2sp_weight is not None else {}
     attach_adapters(transfer.network, transfer.plan, request.seed)
-    batches = PatchBatches(
+    kind: Callable[..., PatchBatches] = PatchBatches
+    if recipe.sampling.kind == "voxels":
+        by_voxel = recipe.validation.split == "voxel"
+        share = float(recipe.validation.hold_out) if by_voxel and recipe.validation.hold_out != "auto" else 0.0
+        kind = partial(VoxelBatches, reads_planes=transfer.network.reads_planes, held_share=share)
+        held = trained if by_voxel else held
+    batches = kind(
         [case.example for case in trained],
         recipe.sampling.model_copy(update={"patch_size": transfer.network.padded_size(recipe.sampling.patch_size)}),
         recipe.augmentation,
@@ -296,6 +398,7 @@ def _fit_plan(
         orientation=recipe.preparation.orientation,
         context=transfer.network.context,
         slice_axis=transfer.network.slice_axis,
+        synthesiser=synthesiser,
     )
     _require_depth(transfer.network, recipe, batches.sampling.patch_size)
     _warn_of_padding(trained, batches.sampling.patch_size)
@@ -339,7 +442,17 @@ def _warn_of_padding(cases: list[PreparedCase], patch_size: tuple[int, int, int]
         )
 
 
-def _ancestors(request: TrainingRequest, plan: TransferPlan, fingerprint: CohortFingerprint) -> list[dict[str, Any]]:
+def _require_different_people(fingerprints: Sequence[CohortFingerprint], request: TrainingRequest) -> None:
+    """Refuse somebody who is in two of several cohorts: held out in one, they would be learnt from in the other."""
+    if request.allow_shared_subjects:
+        return
+    for first, second in combinations(fingerprints, 2):
+        require_disjoint(first, second, f"cohort {first.name}", f"cohort {second.name}")
+
+
+def _ancestors(
+    request: TrainingRequest, plan: TransferPlan, fingerprints: Sequence[CohortFingerprint]
+) -> list[dict[str, Any]]:
     """Fingerprints of all that the source has learnt from, checked against this cohort."""
     if request.source is None or not plan.copies:
         return []
@@ -348,19 +461,22 @@ def _ancestors(request: TrainingRequest, plan: TransferPlan, fingerprint: Cohort
         for entry in known:
             try:
                 theirs = CohortFingerprint.from_dict(entry)
-                require_disjoint(fingerprint, theirs, "this cohort", "the source model's training subjects")
+                for fingerprint in fingerprints:
+                    require_disjoint(fingerprint, theirs, "this cohort", "the source model's training subjects")
             except InputError as error:
                 mend = f"{error.mend}; or pass --allow-shared-subjects, and test on other people"
                 raise InputError(error.problem, mend, request.cohort.source) from error
     return known
 
 
-def _identity(request: TrainingRequest, cohort: Cohort, fingerprint: CohortFingerprint) -> dict[str, Any]:
+def _identity(request: TrainingRequest, cohort: Cohort, fingerprints: Sequence[CohortFingerprint]) -> dict[str, Any]:
+    subjects = [fingerprint.to_dict() for fingerprint in fingerprints]
     return {
         "recipe": request.recipe.model_dump(mode="json"),
         "labels": cohort.labels.to_dict(),
-        "subjects": fingerprint.to_dict(),
+        "subjects": subjects[0] if len(subjects) == 1 else subjects,
         "annotated": {case.id: _annotated(case) for case in cohort.cases},
+        "intensity_classes": cohort.intensity_classes.to_dict() if cohort.intensity_classes else None,
         "strategy": request.strategy,
         "source": request.source.info.weights_sha256 if request.source else None,
         "label_from": dict(request.label_from),
@@ -372,7 +488,9 @@ def _identity(request: TrainingRequest, cohort: Cohort, fingerprint: CohortFinge
 def _annotated(case: Case) -> list[Any]:
     """What the cohort says of where a case's labels were looked for."""
     state = case.label_state if isinstance(case.label_state, str) else dict(case.label_state)
-    return [state, case.covariates.get(LABEL_AXIS, "")]
+    quality = case_quality(case)
+    # Runs of before there was a quality can be continued.
+    return [state, case.covariates.get(LABEL_AXIS, ""), *([] if quality == 1 else [quality])]
 
 
 def _parent(request: TrainingRequest, plan: TransferPlan) -> dict[str, str] | None:

@@ -50,7 +50,8 @@ def write_synthetic_cohort(
         The table.
 
     Raises:
-        InputError: the recipe makes no images, nothing is labelled, or a file cannot be used.
+        InputError: the recipe makes no images, nothing is labelled, a label was not looked for everywhere,
+            or a file cannot be used.
     """
     if not recipe.synthesis.enabled:
         raise InputError("the recipe makes no images", "Set synthesis.enabled=true, or use the recipe synthetic-brain")
@@ -60,6 +61,15 @@ def write_synthetic_cohort(
     synthesiser = synthesiser_for(whole, plain)
     if synthesiser is None or not chosen.cases:
         raise InputError("no case has a label map to make images from", "Give a cohort with label maps", cohort.source)
+    for case in chosen.cases:
+        open_here = [name for name in chosen.labels.names if case.state_of(name) != "dense"]
+        if open_here:
+            # Neither the image nor the written label map could show what nobody drew.
+            raise InputError(
+                f"{', '.join(open_here)} is not annotated throughout in case {case.id}",
+                "Leave the case out, or ask for other labels with labels=[...]",
+                case.label,
+            )
     settings = {
         "recipe": recipe.model_dump(mode="json"),
         "images_each": images_each,

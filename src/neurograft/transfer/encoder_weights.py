@@ -1,6 +1,5 @@
 """Weights of an encoder from a file in torchvision's form, such as those trained on ImageNet."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from neurograft.networks import UnitNetwork, unit_of
 from neurograft.networks.resnet_encoder2d import ResNetStem, torchvision_name
 from neurograft.transfer.loading import Action, LoadingReport, TensorRow
 
+PLAIN = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64)
+"""Types of the numbers of weights, and of the counters of norms."""
 NESTED = ("state_dict", "model")
 """Keys under which some checkpoints hold their tensors."""
 
@@ -27,26 +28,39 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError("there is no such file", "Give a file with weights, .safetensors or .pth", path)
     mend = "Give a file that holds a dictionary of tensors: .safetensors, or .pth as torch.save writes it"
+    found: object
     if path.suffix == ".safetensors":
         try:
-            return load_file(path)
+            found = load_file(path)
         except SafetensorError as error:
             raise InputError(f"not a safetensors file: {error}", mend, path) from error
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"weights cannot be read safely from it: {reason}", mend, path) from error
+    else:
+        try:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # on a damaged file PyTorch's reader fails with almost any kind of error
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"weights cannot be read safely from it: {reason}", mend, path) from error
     for key in NESTED:
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
             found = found[key]
     if not isinstance(found, Mapping) or not found:
         raise InputError("it holds no dictionary of tensors", mend, path)
     tensors = {str(name).removeprefix("module."): value for name, value in found.items()}
-    odd = [name for name, value in tensors.items() if not isinstance(value, Tensor)]
+    odd = [name for name, value in tensors.items() if not _holds_plain_numbers(value)]
     if odd:
-        raise InputError(f"{odd[0]!r} in it is no tensor", mend, path)
+        raise InputError(f"{odd[0]!r} in it is no tensor of plain numbers", mend, path)
     return tensors
+
+
+def _holds_plain_numbers(value: object) -> bool:
+    """Whether it is a tensor with a number for each of its elements: not sparse, nested, quantised or without data."""
+    return (
+        isinstance(value, Tensor)
+        and value.dtype in PLAIN
+        and value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.is_nested
+    )
 
 
 def load_encoder_weights(network: UnitNetwork, path: Path) -> LoadingReport:
@@ -68,7 +82,7 @@ def load_encoder_weights(network: UnitNetwork, path: Path) -> LoadingReport:
     if not isinstance(getattr(network, "stem", None), ResNetStem):
         raise InputError(
             "weights of an encoder were given, and the network has no ResNet-50 encoder",
-            "Set network.encoder=resnet50, or leave the weights out",
+            "Set network.encoder=resnet50, take network.name=encoder_decoder2d, or leave the weights out",
             path,
         )
     source = read_checkpoint(path)

@@ -10,6 +10,7 @@ from neurograft.errors import InputError
 from neurograft.networks import UnitNetwork, unit_of
 from neurograft.transfer.learning import frozen_tensor_names
 from neurograft.transfer.priors import copy_beside_prior
+from neurograft.transfer.row_starts import Start, merged_row, row_starts
 from neurograft.transfer.rules import TransferPlan
 
 Action = Literal["copied", "adapted", "transplanted", "reset", "skipped"]
@@ -102,13 +103,13 @@ def load_source(
         plan: which units are reset; with ``plan.copies`` false nothing is copied.
         target_side: channels and output names of the target.
         source_side: channels and output names of the source.
-        label_from: target output name -> source output name whose row it starts from.
+        label_from: target output name -> what its row starts from, as `row_starts` reads it.
 
     Raises:
         InputError: no weight could be copied; or `label_from` names an unknown label, or one
             whose output cannot move.
     """
-    start = _start_of_rows(target_side, source_side, label_from or {})
+    start = row_starts(target_side.outputs, source_side.outputs, label_from or {})
     rows: list[TensorRow] = []
     action: Action
     fresh: set[str] = set()
@@ -151,7 +152,7 @@ def load_source(
             "no tensor of the source fits the target network, so nothing would be transferred",
             "Use the source's own network section, or strategy scratch",
         )
-    stuck = [name for name in label_from or {} if name in fresh]
+    stuck = [name for name, text in (label_from or {}).items() if text and name in fresh]
     if stuck:
         why = next(row.why for row in rows if row.unit in target.head_names and row.action == "reset")
         raise InputError(
@@ -214,42 +215,33 @@ def _copy_head(
     source: Tensor,
     target: NetworkSide,
     origin: NetworkSide,
-    start: Mapping[str, str | None],
+    start: Mapping[str, Start],
 ) -> tuple[Action, str]:
     fits = tensor.shape[1:] == source.shape[1:] and tensor.shape[0] == len(target.outputs)
     if not fits or source.shape[0] != len(origin.outputs):
         return "reset", "shapes differ beyond the number of labels"
-    if all(name is None for name in start.values()):
+    if not any(start.values()):
         return "reset", f"no label in common (source: {', '.join(origin.outputs)})"
     # One sigmoid row stands for the odds of a label against the background.
     against = BACKGROUND in origin.outputs and BACKGROUND not in target.outputs
     for row, name in enumerate(target.outputs):
         found = start[name]
-        if found is not None:
-            tensor[row].copy_(source[list(origin.outputs).index(found)])
-            if against and found != BACKGROUND:
+        if found:
+            tensor[row].copy_(merged_row(source, origin.outputs, found, BACKGROUND))
+            if against and found != (BACKGROUND,):
                 tensor[row].sub_(source[list(origin.outputs).index(BACKGROUND)])
-    if list(start.items()) == [(name, name) for name in origin.outputs]:
+    if list(start.items()) == [(name, (name,)) for name in origin.outputs]:
         return "copied", ""
-    moves = [name if found == name else f"{found} -> {name}" for name, found in start.items() if found is not None]
-    random = [name for name, found in start.items() if found is None]
+    moves = [name if found == (name,) else f"{' + '.join(found)} -> {name}" for name, found in start.items() if found]
+    random = [name for name, found in start.items() if not found]
     why = f"rows {', '.join(moves)}" + (f", each less {BACKGROUND}" if against else "")
     return "transplanted", why + (f"; random start: {', '.join(random)}" if random else "")
 
 
-def _start_of_rows(target: NetworkSide, origin: NetworkSide, label_from: Mapping[str, str]) -> dict[str, str | None]:
-    for name, found in label_from.items():
-        if name not in target.outputs:
-            raise InputError(f"the target has no label {name!r}", f"Target labels: {', '.join(target.outputs)}")
-        if found not in origin.outputs:
-            raise InputError(f"the source has no label {found!r}", f"Source labels: {', '.join(origin.outputs)}")
-    return {name: label_from.get(name, name if name in origin.outputs else None) for name in target.outputs}
-
-
-def _fresh_rows(action: Action, target: NetworkSide, start: Mapping[str, str | None]) -> list[str]:
+def _fresh_rows(action: Action, target: NetworkSide, start: Mapping[str, Start]) -> list[str]:
     if action == "reset":
         return list(target.outputs)
-    return [name for name in target.outputs if start[name] is None]
+    return [name for name in target.outputs if not start[name]]
 
 
 def _shape(tensor: Tensor | None) -> tuple[int, ...]:

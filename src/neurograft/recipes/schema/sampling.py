@@ -23,5 +23,8 @@ class SamplingConfig(Section):
     without any annotated voxel teaches nothing."""
     patches_per_subject: float = Field(1.0, gt=0)
     """Patches per training subject that make one epoch."""
+    by_quality: bool = False
+    """For ``patches``: draw a subject with a chance in proportion to the quality of its labels (column
+    ``label_quality`` of the cohort, 0 to 1), not each with the same."""
     shell_voxels: int = Field(5, ge=0)
     """For ``voxels``: negatives lie at most so many steps from a structure; 0 takes them from everywhere."""

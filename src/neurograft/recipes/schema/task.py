@@ -31,6 +31,11 @@ class TaskConfig(Section):
     """``softmax``: one channel a label and one for background; ``sigmoid``: one a label."""
     loss: Literal["dice", "dice_ce", "ce"] = "dice_ce"
     """Soft Dice, Dice and cross-entropy, or cross-entropy alone."""
+    class_weights: Literal["none", "median_frequency"] = "none"
+    """What a voxel counts in the cross-entropy of a softmax by its class: all the same, or the rarer the more
+    (P4), by the frequencies in the training cases."""
+    class_weight_values: tuple[Annotated[float, Field(gt=0)], ...] | None = None
+    """The weights, background first. Training measures them and writes them here."""
     dice_reduction: Literal["batch", "sample"] = "batch"
     dice_smoothing: float = Field(1e-5, gt=0)
     include_background: bool = False
@@ -68,6 +73,10 @@ class TaskConfig(Section):
     def _terms_fit(self) -> "TaskConfig":
         if self.output == "sigmoid" and (self.decision, self.dice_activation) != ("most_probable", "output"):
             raise ValueError("task.decision and task.dice_activation are for task.output: softmax; leave them out")
+        if self.class_weights != "none" and (self.output != "softmax" or self.loss == "dice"):
+            raise ValueError("task.class_weights are of a softmax's cross-entropy; set task.output and task.loss so")
+        if self.class_weights == "none" and self.class_weight_values is not None:
+            raise ValueError("task.class_weight_values are measured; set task.class_weights: median_frequency")
         if self.train == "age" and self.age_weight == 0:
             raise ValueError("task.train: age needs a task.age_weight above 0")
         if not any(self.deep_supervision_weights):
@@ -80,6 +89,7 @@ class TaskConfig(Section):
             "deep_supervision_weights": len(self.deep_supervision_weights) > 1,
             "boundary_weight": self.boundary_weight > 0,
             "age_weight": self.age_weight > 0,
+            "class_weights": self.class_weights != "none",
         }
         misplaced = [key for key, is_set in of_segmentation.items() if is_set]
         if self.kind != "segmentation" and misplaced:
