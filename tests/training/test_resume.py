@@ -334,7 +334,7 @@ def test_sigkill_at_random_moments(
     ]
     words = ["neurograft", command, "--cohort", str(balls.source), "--seed", "3"]
     if command == "adapt":
-        model = str(source("instance").path)
+        model = str(source("lora").path)
         words += ["--source", model, "--strategy", "lora(2)", "--allow-shared-subjects"]
     done = subprocess.run(
         [sys.executable, "-c", KILLER, json.dumps([*words, *tiny]), "11"],

@@ -304,6 +304,7 @@ def _run(
         record["averaged"] = f"{request.average:g} of what was learnt, {1 - request.average:g} of the source"
     if request.encoder_weights is not None:
         record["encoder_weights"] = request.encoder_weights.name
+    segments = isinstance(transfer.task, SegmentationTask)
     info = BundleInfo(
         name=request.out.resolve().name,
         units=[(unit.name, unit.role, unit.depth) for unit in transfer.network.units],
@@ -319,7 +320,7 @@ def _run(
         training=record,
         training_subjects=seen,
         age=age,
-        volumes=training_volumes(cohort.labels.names, trained) if transfer.plan.trains else [],
+        volumes=training_volumes(cohort.labels.names, trained) if transfer.plan.trains and segments else [],
         versions=library_versions(),
     )
     info = save_bundle(folder / "model", info, transfer.network)
