@@ -109,7 +109,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Study:
     from neurograft.inference.run import PredictionRequest, predict_cohort
     from neurograft.models import open_bundle
     from neurograft.recipes import load_recipe
-    from neurograft.training.run import TrainingRequest, train_model
+    from neurograft.training.request import TrainingRequest
+    from neurograft.training.run import train_model
 
     root = tmp_path_factory.mktemp("study")
     _write_study(root / "source", ["a", "b"])

@@ -18,7 +18,8 @@ from neurograft.inference.joined_features import joined_features, triplanar_of
 from neurograft.models import Bundle, open_bundle
 from neurograft.recipes import load_recipe
 from neurograft.reports.feature_views import FeatureRequest, write_feature_views
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 SMALL = [
     "preparation.prior=none",

@@ -16,7 +16,8 @@ from neurograft.networks import build_network
 from neurograft.recipes.schema import NetworkConfig, OptimiserConfig
 from neurograft.training.ages import age_info, case_ages
 from neurograft.training.module import parameter_groups
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 from neurograft.transfer import plan_transfer
 
 AGES = ["26.5", "33", "40.25"]

@@ -13,7 +13,8 @@ from neurograft.inference.run import PredictionRequest, predict_cohort
 from neurograft.models import Bundle, open_bundle
 from neurograft.recipes import load_recipe
 from neurograft.recipes.loading import override_recipe
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 TINY = [
     "network.stem_channels=4",

@@ -20,7 +20,8 @@ from neurograft.recipes import Recipe
 from neurograft.sampling.batches import PatchBatches
 from neurograft.tasks import SegmentationTask
 from neurograft.training.cases import prepare_cohort, split_validation
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 CohortMaker = Callable[..., Cohort]
 RecipeMaker = Callable[..., Recipe]

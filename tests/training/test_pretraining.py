@@ -22,7 +22,8 @@ from neurograft.networks import build_network
 from neurograft.recipes import Recipe
 from neurograft.recipes.loading import override_recipe
 from neurograft.recipes.pretrained import as_segmentation
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 from neurograft.transfer import frozen_tensor_names, plan_transfer
 
 CohortMaker = Callable[..., Cohort]

@@ -19,7 +19,8 @@ from neurograft.models import Bundle, open_bundle
 from neurograft.recipes import Recipe
 from neurograft.sampling.batches import PatchBatches
 from neurograft.training import callbacks, run
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 from neurograft.training.validation import Scorer
 
 RecipeMaker = Callable[..., Recipe]

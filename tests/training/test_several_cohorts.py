@@ -12,7 +12,8 @@ from neurograft.imaging.files import read_label_map, write_label_map
 from neurograft.models import open_bundle
 from neurograft.recipes import Recipe
 from neurograft.training.cases import prepare_cohort
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 CohortMaker = Callable[..., Cohort]
 RecipeMaker = Callable[..., Recipe]

@@ -13,7 +13,8 @@ from neurograft.models import open_bundle
 from neurograft.networks import build_network
 from neurograft.networks.attention_unet2d import AttentionUNet2d
 from neurograft.networks.resnet_encoder2d import torchvision_name
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 AXES = {"sagittal": 0, "coronal": 1, "axial": 2}
 

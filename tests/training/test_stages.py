@@ -14,7 +14,8 @@ from neurograft.errors import InputError
 from neurograft.models import open_bundle
 from neurograft.recipes import Recipe
 from neurograft.training import stages
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 CohortMaker = Callable[..., Cohort]
 RecipeMaker = Callable[..., Recipe]

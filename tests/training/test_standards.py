@@ -9,7 +9,8 @@ from neurograft.cohorts.standards import cohort_standard
 from neurograft.models import open_bundle
 from neurograft.recipes import Recipe
 from neurograft.recipes.loading import override_recipe
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 
 def test_landmarks_come_from_the_training_subjects_and_go_with_the_model(

@@ -15,7 +15,8 @@ from neurograft.imaging.files import read_label_map, write_label_map
 from neurograft.imaging.grid import Grid
 from neurograft.recipes import Recipe
 from neurograft.training.cases import prepare_case
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 from neurograft.training.synthetic import synthesiser_for, with_made_channels, with_made_images
 
 RecipeMaker = Callable[..., Recipe]

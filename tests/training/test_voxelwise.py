@@ -20,7 +20,8 @@ from neurograft.models import Bundle, open_bundle
 from neurograft.recipes import Recipe, load_recipe
 from neurograft.recipes.loading import override_recipe
 from neurograft.sampling.voxels import VoxelBatches
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 CohortMaker = Callable[..., Cohort]
 

@@ -79,7 +79,7 @@ def adapt(
     from neurograft.models import open_bundle
     from neurograft.recipes.loading import load_recipe, override_recipe
     from neurograft.recipes.pretrained import as_of_scans, as_segmentation
-    from neurograft.training.run import TrainingRequest
+    from neurograft.training.request import TrainingRequest
 
     bundle = open_bundle(source)
     texts = [*(overrides or ()), *([f"budget={budget}"] if budget else [])]

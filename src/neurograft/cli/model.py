@@ -84,7 +84,8 @@ def explain(
     from neurograft.recipes import load_recipe
     from neurograft.recipes.loading import override_recipe
     from neurograft.recipes.pretrained import as_segmentation
-    from neurograft.training.run import plan_rows, prepare_transfer
+    from neurograft.training.record import plan_rows
+    from neurograft.training.starting_network import prepare_transfer
 
     bundle = open_bundle(source)
     own = {**as_segmentation(bundle.info.recipe.model_dump(mode="json"), overrides or ()), "labels": None}

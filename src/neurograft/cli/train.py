@@ -44,7 +44,7 @@ def train(
     """
     from neurograft.cli.training import run_training
     from neurograft.recipes import load_recipe
-    from neurograft.training.run import TrainingRequest
+    from neurograft.training.request import TrainingRequest
 
     chosen = load_recipe(recipe, overrides or ())
     opened = Selection(subjects, where, bids).open_all(cohort, scans_suffice=not chosen.needs_label_maps)

@@ -1,7 +1,8 @@
 """What train and adapt have in common: run, then say what came of it."""
 
 from neurograft.cli.display import progress_bar, show_json, show_table
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 
 def run_training(request: TrainingRequest, json: bool) -> None:

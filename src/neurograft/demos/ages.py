@@ -13,7 +13,8 @@ from neurograft.inference.run import PredictionRequest, predict_cohort
 from neurograft.models import open_bundle
 from neurograft.phantoms.ageing import make_ageing_cohort
 from neurograft.recipes import load_recipe
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from neurograft.reports.markdown import table_markdown
 from neurograft.reports.number_text import decimal, interval
 from neurograft.reports.summary_table import Cell, TextTable
 from neurograft.reports.table_columns import TableColumn, table_of
-from neurograft.training.run import library_versions
+from neurograft.training.record import library_versions
 
 BASELINE = "mean age of the learners"
 """What answering the same to everyone is called, beside the ways to learn."""

@@ -23,7 +23,7 @@ from neurograft.studies.comparison_summary import (
     summarise_comparison,
     verdicts,
 )
-from neurograft.training.run import library_versions
+from neurograft.training.record import library_versions
 
 
 def write_experiment(experiment: Experiment, result: ComparisonResult, folder: Path, command: str) -> ComparisonReport:

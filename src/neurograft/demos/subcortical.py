@@ -10,7 +10,7 @@ from neurograft.cohorts.splits import Subjects
 from neurograft.models import Bundle
 from neurograft.recipes import load_recipe
 from neurograft.recipes.schema import Recipe
-from neurograft.training.run import TrainingRequest
+from neurograft.training.request import TrainingRequest
 
 Method = Literal["none", "transfer", "scratch", "mixed"]
 Progress = Callable[[int, int, str], None]

@@ -26,7 +26,7 @@ from neurograft.reports.evaluation import LABEL_KIND, EvaluationReport
 from neurograft.reports.evaluation_page import write_evaluation_page
 from neurograft.reports.markdown import table_markdown
 from neurograft.scoring.score_rows import MEAN
-from neurograft.training.run import library_versions
+from neurograft.training.record import library_versions
 
 NAME = "subcortical"
 TITLE = "Fourteen sub-cortical structures: from made images to real scans, with a few labelled people"

@@ -18,7 +18,8 @@ from neurograft.inference.run import PredictionRequest, predict_cohort
 from neurograft.inference.segmenting import Segmenter
 from neurograft.models import Bundle, open_bundle
 from neurograft.scoring.run import score_files
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 TIMED_SCANS = 2
 

@@ -15,7 +15,8 @@ from neurograft.inference.run import PredictionRequest, predict_cohort
 from neurograft.models import Bundle, open_bundle
 from neurograft.recipes.schema import Recipe
 from neurograft.scoring.run import score_files
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 logger = logging.getLogger(__name__)
 

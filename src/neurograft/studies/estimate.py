@@ -18,7 +18,8 @@ from neurograft.studies.cells.cell import Cell
 from neurograft.studies.cells.training import people_of
 from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol.expansion import Plan
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 logger = logging.getLogger(__name__)
 

@@ -2,65 +2,54 @@
 
 import hashlib
 import logging
-import platform
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
-import neurograft
 from neurograft.cohorts import (
-    Case,
     Cohort,
-    CohortFingerprint,
-    require_disjoint,
 )
 from neurograft.cohorts.combining import fingerprint_parts
-from neurograft.cohorts.label_quality import case_quality, of_quality
-from neurograft.cohorts.open_labels import LABEL_AXIS
+from neurograft.cohorts.label_quality import of_quality
 from neurograft.cohorts.priors import with_prior_labels
 from neurograft.errors import InputError
-from neurograft.hardware import peak_memory_mib
 from neurograft.imaging.labels import LabelTable
-from neurograft.models import AgeInfo, Bundle, BundleInfo, save_bundle
-from neurograft.networks import UnitNetwork, build_network
+from neurograft.models import AgeInfo, BundleInfo, save_bundle
+from neurograft.networks import UnitNetwork
 from neurograft.outputs import check_free, staged_directory, write_json, write_table, write_text
 from neurograft.phantoms.synthesis import Synthesiser
 from neurograft.recipes.schema import Recipe
 from neurograft.sampling.batches import PatchBatches
 from neurograft.sampling.voxels import VoxelBatches
-from neurograft.tasks import AgeScale, SegmentationTask, Task, build_task, with_context
+from neurograft.tasks import AgeScale, SegmentationTask
 from neurograft.training.ages import age_info, case_ages, with_ages
 from neurograft.training.annotations import annotated_slices
 from neurograft.training.cases import PreparedCase, prepare_cohort, split_validation
 from neurograft.training.class_weights import weighted, with_class_weights
 from neurograft.training.fit import BEST, RESUME, FitResult, fit
+from neurograft.training.identity import require_different_people, run_identity, source_subjects
+from neurograft.training.record import library_versions, parent_record, plan_rows, training_record
+from neurograft.training.request import TrainingRequest
 from neurograft.training.stages import train_in_stages
 from neurograft.training.standards import with_standard
+from neurograft.training.starting_network import Transfer, prepare_transfer
 from neurograft.training.synthetic import synthesiser_for, with_made_channels, with_made_images
 from neurograft.training.unlabelled import prepare_scans
 from neurograft.training.volumes import training_volumes
 from neurograft.transfer import (
-    LoadingReport,
-    NetworkSide,
     TransferPlan,
     attach_adapters,
     average_with_source,
     load_encoder_weights,
-    load_source,
     merge_adapters,
-    plan_transfer,
-    require_trainable_outputs,
     source_anchor,
     with_encoder_rows,
 )
@@ -68,92 +57,6 @@ from neurograft.transfer import (
 logger = logging.getLogger(__name__)
 
 CasesProgress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class TrainingRequest:
-    """Everything that decides a run.
-
-    Attributes:
-        cohort: who to learn from; all its labelled subjects are used, and where the task needs no labels
-            the others too.
-        recipe: how.
-        out: directory for the run; the bundle is in its folder ``model``.
-        strategy: how the source is used; ``scratch`` without one.
-        source: the model to start from.
-        label_from: target label -> source label whose output it starts from.
-        seed: of weights, patches and the validation split.
-        allow_shared_subjects: train on people that the source has seen too.
-        overwrite: replace an earlier run.
-        encoder_weights: a file that a ResNet-50 encoder starts from, in torchvision's form.
-        validation_subjects: who chooses the weights, instead of those whom the recipe would draw.
-        average: weight of what was learnt in its mean with the source's weights; ``None`` takes no mean.
-    """
-
-    cohort: Cohort
-    recipe: Recipe
-    out: Path
-    strategy: str = "scratch"
-    source: Bundle | None = None
-    label_from: Mapping[str, str] = field(default_factory=dict)
-    seed: int = 0
-    allow_shared_subjects: bool = False
-    overwrite: bool = False
-    validation_subjects: tuple[str, ...] | None = None
-    encoder_weights: Path | None = None
-    average: float | None = None
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """A network made ready: built, loaded and planned."""
-
-    network: UnitNetwork
-    task: Task
-    plan: TransferPlan
-    report: LoadingReport
-
-    @property
-    def learns_age(self) -> bool:
-        """Whether the loss has an age term."""
-        return isinstance(self.task, SegmentationTask) and self.task.learns_age
-
-    def with_age_scale(self, scale: AgeScale) -> "Transfer":
-        """The same, with the scale of the ages that are learnt."""
-        if not isinstance(self.task, SegmentationTask):
-            return self
-        return replace(self, task=self.task.with_age_scale(scale))
-
-
-def prepare_transfer(
-    channels: tuple[str, ...],
-    labels: tuple[str, ...],
-    recipe: Recipe,
-    strategy: str,
-    source: Bundle | None,
-    label_from: Mapping[str, str],
-    seed: int,
-) -> Transfer:
-    """Build the target network, copy from the source and settle the plan.
-
-    Raises:
-        InputError: an unknown strategy, one that needs a source and has none, nothing copied, or
-            random outputs that would never be learnt.
-    """
-    task = build_task(recipe.task, labels, channels, recipe.validation.figure)
-    prior = recipe.preparation.prior_labels or ()
-    if recipe.preparation.prior != "none" and not prior:
-        raise InputError("nothing tells the frames of the prior", "Name them in preparation.prior_labels")
-    network = build_network(recipe.network, len(channels) + len(prior), len(task.outputs), seed, len(prior))
-    task = with_context(task, network.context)
-    plan = plan_transfer(strategy, network.units)
-    if plan.copies and source is None:
-        raise InputError(f"strategy {strategy!r} needs a source model", "Pass --source, or use strategy scratch")
-    state = {} if source is None or not plan.copies else source.state
-    origin = source.side if source is not None else NetworkSide((), ())
-    moves = dict(label_from) if plan.copies else {}
-    report = load_source(network, state, plan, NetworkSide(channels, task.outputs, prior), origin, moves)
-    return Transfer(network, task, require_trainable_outputs(plan, report, network), report)
 
 
 def train_model(request: TrainingRequest, progress: CasesProgress | None = None) -> BundleInfo:
@@ -189,9 +92,9 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
         transfer = replace(transfer, report=with_encoder_rows(transfer.report, rows))
         encoder_hash = hashlib.sha256(request.encoder_weights.read_bytes()).hexdigest()
     fingerprints = fingerprint_parts(cohort)
-    _require_different_people(fingerprints, request)
-    ancestors = _ancestors(request, transfer.plan, fingerprints)
-    identity = _identity(request, cohort, fingerprints)
+    require_different_people(fingerprints, request)
+    ancestors = source_subjects(request, transfer.plan, fingerprints)
+    identity = run_identity(request, cohort, fingerprints)
     if encoder_hash is not None:
         identity["encoder_weights"] = encoder_hash
     if request.average is not None:
@@ -211,17 +114,6 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
             if not (folder / RESUME).is_file():
                 shutil.rmtree(folder)
             raise
-
-
-def _require_average(request: TrainingRequest, plan: TransferPlan) -> None:
-    """Refuse a mean with a source's weights where none were taken, or with a weight that makes none."""
-    if not plan.copies:
-        raise InputError(
-            f"strategy {plan.strategy!r} takes nothing from a source, so there is nothing to average with",
-            "Choose another strategy, or leave --average out",
-        )
-    if request.average is None or not 0 <= request.average <= 1:
-        raise InputError(f"--average {request.average} is no share", "Give a number from 0 to 1, such as 0.5")
 
 
 def _learnt_from(cohort: Cohort, recipe: Recipe) -> Cohort:
@@ -299,7 +191,7 @@ def _run(
         if request.average is not None:
             average_with_source(transfer.network, start, transfer.report, transfer.task.outputs, request.average)
     learners = (len(training), len({case.example.subject for case in held})) if result is not None else (0, 0)
-    record = _record(request, result, *learners, len(prepared), preparation_seconds)
+    record = training_record(request, result, *learners, len(prepared), preparation_seconds)
     if request.average is not None:
         record["averaged"] = f"{request.average:g} of what was learnt, {1 - request.average:g} of the source"
     if request.encoder_weights is not None:
@@ -314,7 +206,7 @@ def _run(
         spacing_mm=_median_spacing(prepared),
         strategy=request.strategy,
         plan=plan_rows(transfer.plan),
-        parent=_parent(request, transfer.plan),
+        parent=parent_record(request, transfer.plan),
         label_from=dict(request.label_from) if transfer.plan.copies else {},
         loading=transfer.report.counts() if transfer.plan.copies else {},
         training=record,
@@ -357,17 +249,6 @@ def _age_info(
     covariate = request.recipe.task.age_covariate
     ages = case_ages(cohort.of_subjects(training), covariate)
     return age_info(list(ages.values()), covariate, source)
-
-
-def plan_rows(plan: TransferPlan) -> list[dict[str, Any]]:
-    """The plan as a table: a row a unit."""
-    return [{"unit": name, **asdict(rule)} for name, rule in plan.rules.items()]
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of what decides a result."""
-    names = ("torch", "lightning", "numpy", "scipy", "nibabel", "SimpleITK", "connected-components-3d")
-    return {"neurograft": neurograft.__version__, "python": platform.python_version(), **{n: version(n) for n in names}}
 
 
 def _fit_plan(
@@ -443,87 +324,17 @@ def _warn_of_padding(cases: list[PreparedCase], patch_size: tuple[int, int, int]
         )
 
 
-def _require_different_people(fingerprints: Sequence[CohortFingerprint], request: TrainingRequest) -> None:
-    """Refuse somebody who is in two of several cohorts: held out in one, they would be learnt from in the other."""
-    if request.allow_shared_subjects:
-        return
-    for first, second in combinations(fingerprints, 2):
-        require_disjoint(first, second, f"cohort {first.name}", f"cohort {second.name}")
-
-
-def _ancestors(
-    request: TrainingRequest, plan: TransferPlan, fingerprints: Sequence[CohortFingerprint]
-) -> list[dict[str, Any]]:
-    """Fingerprints of all that the source has learnt from, checked against this cohort."""
-    if request.source is None or not plan.copies:
-        return []
-    known = request.source.info.training_subjects
-    if not request.allow_shared_subjects:
-        for entry in known:
-            try:
-                theirs = CohortFingerprint.from_dict(entry)
-                for fingerprint in fingerprints:
-                    require_disjoint(fingerprint, theirs, "this cohort", "the source model's training subjects")
-            except InputError as error:
-                mend = f"{error.mend}; or pass --allow-shared-subjects, and test on other people"
-                raise InputError(error.problem, mend, request.cohort.source) from error
-    return known
-
-
-def _identity(request: TrainingRequest, cohort: Cohort, fingerprints: Sequence[CohortFingerprint]) -> dict[str, Any]:
-    subjects = [fingerprint.to_dict() for fingerprint in fingerprints]
-    return {
-        "recipe": request.recipe.model_dump(mode="json"),
-        "labels": cohort.labels.to_dict(),
-        "subjects": subjects[0] if len(subjects) == 1 else subjects,
-        "annotated": {case.id: _annotated(case) for case in cohort.cases},
-        "intensity_classes": cohort.intensity_classes.to_dict() if cohort.intensity_classes else None,
-        "strategy": request.strategy,
-        "source": request.source.info.weights_sha256 if request.source else None,
-        "label_from": dict(request.label_from),
-        "seed": request.seed,
-        "neurograft": neurograft.__version__,
-    }
-
-
-def _annotated(case: Case) -> list[Any]:
-    """What the cohort says of where a case's labels were looked for."""
-    state = case.label_state if isinstance(case.label_state, str) else dict(case.label_state)
-    quality = case_quality(case)
-    # Runs of before there was a quality can be continued.
-    return [state, case.covariates.get(LABEL_AXIS, ""), *([] if quality == 1 else [quality])]
-
-
-def _parent(request: TrainingRequest, plan: TransferPlan) -> dict[str, str] | None:
-    if request.source is None or not plan.copies:
-        return None
-    return {"name": request.source.info.name, "weights_sha256": request.source.info.weights_sha256}
-
-
 def _median_spacing(cases: list[PreparedCase]) -> tuple[float, float, float]:
     x, y, z = (statistics.median(case.spacing_mm[axis] for case in cases) for axis in range(3))
     return x, y, z
 
 
-def _record(
-    request: TrainingRequest,
-    result: FitResult | None,
-    training: int,
-    validation: int,
-    cases: int,
-    preparation_seconds: float,
-) -> dict[str, Any]:
-    return {
-        "seed": request.seed,
-        "steps": 0 if result is None else result.steps,
-        "seconds": 0.0 if result is None else round(result.seconds, 2),
-        "preparation_seconds": round(preparation_seconds, 2),
-        "kept": "the source's" if result is None else result.kept,
-        "training_subjects": training,
-        "validation_subjects": validation,
-        "cases": cases,
-        "compute": "nothing to train" if result is None else result.plan.compute.describe(),
-        "machine": f"{platform.system()} {platform.machine()}",
-        "peak_memory_mib": round(peak_memory_mib()),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-    }
+def _require_average(request: TrainingRequest, plan: TransferPlan) -> None:
+    """Refuse a mean with a source's weights where none were taken, or with a weight that makes none."""
+    if not plan.copies:
+        raise InputError(
+            f"strategy {plan.strategy!r} takes nothing from a source, so there is nothing to average with",
+            "Choose another strategy, or leave --average out",
+        )
+    if request.average is None or not 0 <= request.average <= 1:
+        raise InputError(f"--average {request.average} is no share", "Give a number from 0 to 1, such as 0.5")

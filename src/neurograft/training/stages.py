@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from neurograft.cohorts.label_quality import of_quality
 from neurograft.errors import InputError
@@ -18,18 +17,16 @@ from neurograft.models import BundleInfo, open_bundle
 from neurograft.outputs import staged_directory
 from neurograft.recipes.schema import Recipe
 from neurograft.training.cases import split_validation
-
-if TYPE_CHECKING:
-    from neurograft.training.run import TrainingRequest
+from neurograft.training.request import TrainingRequest
 
 logger = logging.getLogger(__name__)
 
 FIRST, SECOND = "first", "second"
 
-Train = Callable[["TrainingRequest"], BundleInfo]
+Train = Callable[[TrainingRequest], BundleInfo]
 
 
-def train_in_stages(request: "TrainingRequest", train: Train) -> BundleInfo:
+def train_in_stages(request: TrainingRequest, train: Train) -> BundleInfo:
     """Run both trainings, or continue where they were cut off.
 
     Who chooses the weights of the first training chooses those of the second too, as far as their labels

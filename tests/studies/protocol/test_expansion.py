@@ -21,7 +21,8 @@ from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol import load_protocol
 from neurograft.studies.protocol.expansion import Plan
 from neurograft.studies.run import Places, plan_study
-from neurograft.training.run import TrainingRequest, train_model
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 TINY = {
     "budget": "1steps",

@@ -17,7 +17,9 @@ from neurograft.studies.cells.cell import content_hash
 from neurograft.studies.cells.kinds import CellContext
 from neurograft.studies.cohorts import verified
 from neurograft.studies.folder import StudyFolder
-from neurograft.training.run import TrainingRequest, library_versions, train_model
+from neurograft.training.record import library_versions
+from neurograft.training.request import TrainingRequest
+from neurograft.training.run import train_model
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol.draws import ALL, Subset, TestSet, find_pool, find_subsets, find_test_sets
 from neurograft.studies.protocol.people import SourceConfig, TrainingConfig
 from neurograft.studies.protocol.schema import TWIN, UNADAPTED, ExperimentConfig, Protocol, VariantConfig
-from neurograft.training.run import library_versions
+from neurograft.training.record import library_versions
 from neurograft.transfer import STRATEGIES
 
 Subjects = tuple[str, ...]
