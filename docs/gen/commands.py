@@ -5,11 +5,11 @@ status says whether the page is up to date, and nothing is written.
 """
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import typer
+from page_rewriting import rewrite_page
 
 from neurograft.cli.main import app
 
@@ -52,15 +52,5 @@ def rewritten(page: str) -> str:
     return BLOCK.sub(block, page)
 
 
-def main() -> int:
-    """Rewrite or check the page; 1 when ``--check`` finds it out of date."""
-    before = PAGE.read_text("utf-8")
-    after = rewritten(before)
-    if "--check" in sys.argv[1:]:
-        return int(before != after)
-    PAGE.write_text(after, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(rewrite_page(PAGE, rewritten))

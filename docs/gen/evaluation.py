@@ -8,7 +8,6 @@ invented cohort is measured on the way, so that every column of every table is k
 import inspect
 import json
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ import evaluation_columns as columns
 import griffe
 import numpy as np
 import pandas as pd
+from page_rewriting import rewrite_page
 
 from neurograft.evaluation import policies
 from neurograft.evaluation.biomarkers.quality import FLAG_MEANINGS
@@ -199,15 +199,5 @@ def rewritten(page: str) -> str:
     return BLOCK.sub(lambda match: f"{match[1]}\n{content[match['name']]}\n{match[3]}", page)
 
 
-def main() -> int:
-    """Rewrite or check the page; 1 when ``--check`` finds it out of date."""
-    before = PAGE.read_text("utf-8")
-    after = rewritten(before)
-    if "--check" in sys.argv[1:]:
-        return int(before != after)
-    PAGE.write_text(after, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(rewrite_page(PAGE, rewritten))

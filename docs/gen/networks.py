@@ -6,10 +6,10 @@ and run without weights or images, so only shapes are computed.
 """
 
 import re
-import sys
 from pathlib import Path
 
 import torch
+from page_rewriting import rewrite_page
 from torch import Tensor
 
 from neurograft.networks import UnitNetwork, build_network
@@ -84,15 +84,5 @@ def rewritten(page: str) -> str:
     return BLOCK.sub(lambda match: f"{match[1]}\n{network_table(match['name'])}\n{match[3]}", page)
 
 
-def main() -> int:
-    """Rewrite or check the page; 1 when ``--check`` finds it out of date."""
-    before = PAGE.read_text("utf-8")
-    after = rewritten(before)
-    if "--check" in sys.argv[1:]:
-        return int(before != after)
-    PAGE.write_text(after, "utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(rewrite_page(PAGE, rewritten))
