@@ -1,6 +1,8 @@
 """The tri-planar network from a cohort with priors to masks, and on to another cohort."""
 
+import contextlib
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from neurograft.cli import main
 from neurograft.cohorts import Cohort, open_cohort
 from neurograft.errors import InputError
 from neurograft.imaging.files import read_image, read_label_map
@@ -133,6 +136,22 @@ def test_the_literal_split_by_voxel(cohort: Cohort, tmp_path: Path, figure: str)
     metrics = pd.read_csv(tmp_path / "run" / "metrics.csv")
     assert metrics[f"validation/{figure}"].notna().all()
     assert info.training["training_subjects"] == 1
+
+
+def test_adapt_keeps_the_share_of_voxels_that_the_source_held_out(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    literal = small("validation.split=voxel", "validation.hold_out=0.25", "budget=1epochs")
+    one, other = (cohort.of_subjects([subject]) for subject in cohort.subjects[:2])
+    train_model(TrainingRequest(one, literal, tmp_path / "source"))
+    (tmp_path / "other.txt").write_text(f"{other.subjects[0]}\n")
+    words = ["--source", tmp_path / "source", "--cohort", cohort.source, "--subjects", tmp_path / "other.txt"]
+    words += ["--strategy", "full", "--budget", "1epochs", "--out", tmp_path / "adapted"]
+    monkeypatch.setattr(sys, "argv", ["neurograft", "adapt", *map(str, words)])
+    with contextlib.suppress(SystemExit):
+        main()
+    recipe = yaml.safe_load((tmp_path / "adapted" / "recipe.yaml").read_text())
+    assert recipe["validation"]["hold_out"] == 0.25
 
 
 def test_p5s_transfer_freezes_and_resets(model: Bundle, make_cohort: CohortMaker, tmp_path: Path) -> None:

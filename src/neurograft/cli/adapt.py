@@ -86,7 +86,9 @@ def adapt(
     own = as_of_scans(as_segmentation(bundle.info.recipe.model_dump(mode="json"), texts))
     # These belong to the source's cohort and to the machine that it was trained on; images that are made
     # are a source's, too.
-    validation = {**own["validation"], "hold_out": "auto"}
+    validation = dict(own["validation"])
+    if validation["split"] == "subject":
+        validation["hold_out"] = "auto"
     theirs = {"labels": None, "compute": {}, "validation": validation, "label_budget": {}, "synthesis": {}}
     theirs["label_quality"] = {}
     wanted = load_recipe(recipe, texts) if recipe else override_recipe({**own, **theirs}, texts)
