@@ -109,3 +109,11 @@ def test_description() -> None:
 
 def test_peak_memory_is_that_of_a_process_with_torch() -> None:
     assert 50 < peak_memory_mib() < 200_000
+
+
+def test_a_network_of_planes_has_no_memory_format_to_choose(caplog: pytest.LogCaptureFixture) -> None:
+    config = NetworkConfig(name="triplanar", channels=(2, 2, 2), dense_channels=(4, 4, 4), norm="batch", activation="prelu")
+    network = build_network(config, 1, 2, seed=0)
+    wanted = FIXED.model_copy(update={"channels_last": True})
+    assert choose_compute(network, wanted, (1, 1, 1), 4).channels_last is False
+    assert "compute.channels_last does not concern" in caplog.text

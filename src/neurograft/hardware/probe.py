@@ -125,8 +125,10 @@ Option = tuple[str, bool, int]
 def _options(config: ComputeConfig, device: str, network: UnitNetwork) -> list[Option]:
     precisions = ["fp32", "bf16"] if config.precision == "auto" else [config.precision]
     layouts = [False, True] if config.channels_last == "auto" else [config.channels_last]
-    if network.reads_planes and config.channels_last == "auto":
+    if network.reads_planes:
         # Its convolutions see pictures, which have no such format.
+        if config.channels_last is True:
+            logger.warning("compute.channels_last does not concern a network that reads planes, and is left out")
         layouts = [False]
     cores = torch.get_num_threads()
     if config.threads != "auto":
