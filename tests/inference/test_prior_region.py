@@ -51,12 +51,13 @@ def test_windows_lie_where_voxels_are_wanted(overlap: float, place: tuple[int, i
     wanted[place] = True
     seen = []
 
-    def network(windows: Tensor) -> Tensor:
-        seen.append(windows.shape)
+    def network(windows: Tensor, where: Tensor) -> Tensor:
+        seen.append(int(where.sum()))
+        assert where.shape == windows[:, 0].shape
         return 2 * windows
 
     found = sliding_window(image, network, (4, 4, 4), overlap, "uniform", wanted=wanted)
-    assert len(seen) == 1
+    assert seen == [1]
     assert found[0][place] == 2 * image[0][place]
     assert int((found != 0).sum()) <= 64
     wanted[:] = True
@@ -68,7 +69,7 @@ def test_windows_without_a_wanted_voxel_are_left_out() -> None:
     image = torch.ones(1, 12, 4, 4)
     wanted = torch.zeros(12, 4, 4, dtype=torch.bool)
     wanted[0], wanted[11] = True, True
-    found = sliding_window(image, lambda windows: windows, (4, 4, 4), 0.0, wanted=wanted)
+    found = sliding_window(image, lambda windows, where: windows, (4, 4, 4), 0.0, wanted=wanted)
     assert found[0, :, 0, 0].tolist() == [1] * 4 + [0] * 4 + [1] * 4
 
 
@@ -76,7 +77,7 @@ def test_an_image_smaller_than_the_window() -> None:
     image = torch.arange(27.0).reshape(1, 3, 3, 3)
     wanted = torch.zeros(3, 3, 3, dtype=torch.bool)
     wanted[2, 2, 2] = True
-    found = sliding_window(image, lambda windows: windows, (5, 5, 5), 0.0, wanted=wanted)
+    found = sliding_window(image, lambda windows, where: windows, (5, 5, 5), 0.0, wanted=wanted)
     torch.testing.assert_close(found, image)
 
 

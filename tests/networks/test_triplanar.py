@@ -134,6 +134,20 @@ def test_blocks_agree_however_they_are_passed(size, voxels, pixels) -> None:
         torch.testing.assert_close(made(corner)[..., 0, 0, 0], whole[..., -1, -1, -1], atol=1e-5, rtol=1e-5)
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.02, 0.3, 1.0]), st.integers(1, 400))
+def test_wanted_voxels_are_answered_as_all_are(seed: int, share: float, pixels: int) -> None:
+    made = network(prior=2)
+    generator = torch.Generator().manual_seed(seed)
+    block = torch.randn((2, 3, 31 + 4, 31 + 6, 31 + 5), generator=generator)
+    wanted = torch.rand((2, 4, 6, 5), generator=generator) < share
+    with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
+        everything = made(block)
+        patch.setattr("neurograft.networks.triplanar_dense.PIXELS_A_PASS", pixels)
+        found = made(block, wanted)
+    torch.testing.assert_close(found, everything * wanted[:, None], atol=1e-5, rtol=1e-5)
+
+
 def test_windows_over_a_volume_see_zeros_beyond_it() -> None:
     made = network(prior=2)
     volume = torch.randn((3, 7, 9, 8), generator=torch.Generator().manual_seed(3))

@@ -1,11 +1,11 @@
 """P5's ladder: from made images to real scans, with no, one and more people, by two kinds of network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from neurograft.cohorts import Cohort, combine_cohorts, hold_out, ladder_with_second_run, nested_subsets
+from neurograft.cohorts import Cohort, combine_cohorts, ladder_with_second_run
 from neurograft.cohorts.splits import Subjects
 from neurograft.models import Bundle
 from neurograft.recipes import load_recipe
@@ -14,10 +14,6 @@ from neurograft.training.request import TrainingRequest
 
 Method = Literal["none", "transfer", "scratch", "mixed"]
 Progress = Callable[[int, int, str], None]
-
-SPLIT_SEED = 2026
-TEST_PEOPLE = 8
-"""Of the small ladder: with fewer, a corrected p could hardly fall below 0.05 whatever is found."""
 
 IN_THE_BOX = ("preparation.crop=mask", "preparation.crop_margin_mm=22", "validation.hold_out=0", "validation.keep=last")
 """Both networks see the atlas's structures and what the patches round them reach; the last weights are kept."""
@@ -70,11 +66,10 @@ class NetworkPlan:
 
 @dataclass(frozen=True)
 class Ladder:
-    """How much is run.
+    """How much is run. Everybody is scored at every size, by second runs of other people.
 
     Attributes:
         sizes: target people.
-        everyone: score everybody, by second runs of other people; else people who are set aside.
         images_each: made images of each label map.
         networks: compared.
         mixed_sizes: target people who are learnt from together with the source; each takes as long as a source.
@@ -82,7 +77,6 @@ class Ladder:
     """
 
     sizes: tuple[int, ...]
-    everyone: bool
     images_each: int
     networks: tuple[NetworkPlan, ...]
     mixed_sizes: tuple[int, ...]
@@ -116,12 +110,11 @@ _ALL_WAYS: tuple[tuple[Method, bool], ...] = (
     ("mixed", True),
 )
 
-SMALL = Ladder((1, 3, 7), False, 2, (_TRIPLANAR, _UNET_WITH_ATLAS), mixed_sizes=(7,))
+SMALL = Ladder((1, 2, 3, 5, 7), 2, (_TRIPLANAR, _UNET_WITH_ATLAS), mixed_sizes=(7,))
 """About an hour on two cores."""
 
 FULL = Ladder(
     sizes=(1, 2, 3, 5, 7),
-    everyone=True,
     images_each=4,
     networks=(
         replace(_TRIPLANAR, source_budget="6000steps", budget="1500steps", ways=_ALL_WAYS),
@@ -184,27 +177,17 @@ def ladder_cells(ladder: Ladder, subjects: Subjects) -> list[Cell]:
     """
     cells = []
     for seed in ladder.seeds:
-        divided = _divided(ladder, subjects, seed)
+        divided = ladder_with_second_run(subjects, ladder.sizes, seed)
         for network in ladder.networks:
             for method, standardised in network.ways:
                 if method == "none":
                     learners: Subjects = ()
-                    tested = tuple(subjects) if ladder.everyone else divided[ladder.sizes[0]][0][1]
-                    cells.append(Cell(network, method, standardised, 0, 0, learners, tested, seed))
+                    cells.append(Cell(network, method, standardised, 0, 0, learners, tuple(subjects), seed))
                     continue
                 for size in ladder.mixed_sizes if method == "mixed" else ladder.sizes:
                     for run, (learners, tested) in enumerate(divided[size]):
                         cells.append(Cell(network, method, standardised, size, run, learners, tested, seed))
     return cells
-
-
-def _divided(ladder: Ladder, subjects: Subjects, seed: int) -> Mapping[int, tuple[tuple[Subjects, Subjects], ...]]:
-    """Learners and tested subjects of each size, one pair a run."""
-    if ladder.everyone:
-        return dict(ladder_with_second_run(subjects, ladder.sizes, seed))
-    # Who is tested does not depend on the seed, so that seeds tell of training alone.
-    rest, tested = hold_out(subjects, count=TEST_PEOPLE, seed=SPLIT_SEED)
-    return {size: ((learners, tested),) for size, learners in nested_subsets(rest, ladder.sizes, seed).items()}
 
 
 def source_request(cell: Cell, source: Cohort, out: Path) -> TrainingRequest:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurograft.demos.subcortical import ATLAS_NOTE, TEST_PEOPLE, Ladder
+from neurograft.demos.subcortical import ATLAS_NOTE, Ladder
 from neurograft.demos.subcortical_data import SubcorticalScans
 from neurograft.demos.subcortical_runs import LadderResult
 from neurograft.demos.subcortical_tables import (
@@ -76,12 +76,6 @@ def write_subcortical(
 def method_sentences(ladder: Ladder) -> list[str]:
     """What was done, and in what it differs from the paper."""
     sizes = ", ".join(map(str, ladder.sizes))
-    who = (
-        "Everybody was scored at every count: those whom a model had learnt from by a second one that had learnt from "
-        "as many others, as in the paper."
-        if ladder.everyone
-        else f"{TEST_PEOPLE} of the 15 people were set aside and scored by every model; the others were drawn from."
-    )
     budgets = [
         f"{network.name}: {network.source_budget.removesuffix('steps')} steps on the source, "
         f"{network.budget.removesuffix('steps')} on target people, transfer by {network.strategy}"
@@ -90,7 +84,8 @@ def method_sentences(ladder: Ladder) -> list[str]:
     return [
         f"A source model learnt from made images; {sizes} target people, one set inside the next, were then learnt "
         "from by transfer, from scratch, or together with the source (mixed).",
-        who,
+        "Everybody was scored at every count: those whom a model had learnt from by a second one that had learnt from "
+        "as many others, as in the paper.",
         ATLAS_NOTE,
         f"{'; '.join(budgets)}. The last weights were kept, and nobody was held out to choose them.",
         f"The paper's figures: {PAPER_WORDS}. Here the source is made, and the official test scans are not among the "

@@ -6,7 +6,7 @@ equally or with a Gaussian weight that trusts the middle of a window more than i
 
 A window in which every channel has one value throughout, such as one that holds only the air around a
 brain, has the same answer as any other of these values: it is computed once and used again. That is
-exact, whatever the network does.
+exact, whatever the network does. Where only some voxels are wanted, windows without any are left out instead.
 """
 
 import math
@@ -35,10 +35,14 @@ _HALF_PRECISION_MOST = 2.0**15
 
 NO_CONTEXT = Context()
 
+NetworkCall = Callable[..., Tensor]
+"""Maps windows (N, C, D, H, W) to activations (N, K, d, h, w); where only some voxels are wanted, it is given them
+too, bool (N, d, h, w), and may answer anything elsewhere."""
+
 
 def sliding_window(
     image: Tensor,
-    network_call: Callable[[Tensor], Tensor],
+    network_call: NetworkCall,
     window: Sequence[int],
     overlap: float = 0.5,
     merge: Merge = "gaussian",
@@ -72,7 +76,7 @@ def sliding_window(
 
 def window_slabs(
     image: Tensor,
-    network_call: Callable[[Tensor], Tensor],
+    network_call: NetworkCall,
     window: Sequence[int],
     overlap: float = 0.5,
     merge: Merge = "gaussian",
@@ -93,7 +97,7 @@ def window_slabs(
         image: shape (C, D, H, W). Slabs are merged on this tensor's device; `network_call`
             may compute elsewhere.
         network_call: maps windows (N, C, *context.block((d, h, w))) to activations (N, K, d, h, w), in any
-            floating type. Called with 1 to `batch_size` windows.
+            floating type. Called with 1 to `batch_size` windows, and with their wanted voxels if not all are.
         window: size (d, h, w) in voxels, of what the network answers for.
         overlap: share of a window that its neighbour covers too, from 0 to below 1.
         merge: ``gaussian`` or ``uniform`` weights.
@@ -101,7 +105,7 @@ def window_slabs(
         progress: called after every batch with the windows done and the windows in all.
         context: what the network reads around a window.
         wanted: bool (D, H, W), true somewhere; windows are laid over the box of these voxels, and those
-            without any are left out. ``None`` wants all.
+            without any are left out. Elsewhere activations may be anything. ``None`` wants all.
         axis: along which slabs are finished.
         storage: in which sums are kept meanwhile; half precision is for activations of 1 at most.
         reuse: answer equal windows of constant channels once. Not for a network that is watched while it
@@ -123,17 +127,19 @@ def window_slabs(
 
     def slabs() -> Iterator[Slab]:
         padded = _pad(image, margin, extent, context)
-        if wanted is None:
+        where = None if wanted is None else _placed(wanted, margin, extent)
+        if where is None:
             corners = list(product(*map(window_starts, extent, window, [overlap] * 3)))
         else:
-            corners = _wanted_corners(wanted, margin, extent, window, overlap)
+            corners = _wanted_corners(where, window, overlap)
         corners.sort(key=lambda corner: corner[axis])
         block = context.block((window[0], window[1], window[2]))
-        answers = _Answers(network_call, window, reuse)
+        answers = _Answers(network_call, window, reuse and where is None)
         done = outputs = 0
         for first in range(0, len(corners), batch_size):
             group = corners[first : first + batch_size]
-            activations = answers.of([padded[:, *_box(corner, block)] for corner in group])
+            masks = None if where is None else torch.stack([where[_box(corner, window)] for corner in group])
+            activations = answers.of([padded[:, *_box(corner, block)] for corner in group], masks)
             for corner, activation in zip(group, activations, strict=True):
                 activation = activation.to(image.device, torch.float32)
                 outputs = len(activation)
@@ -150,13 +156,15 @@ def window_slabs(
 class _Answers:
     """A network's answers to windows; the last one to a window of constant channels is kept."""
 
-    def __init__(self, network_call: Callable[[Tensor], Tensor], window: Sequence[int], reuse: bool) -> None:
+    def __init__(self, network_call: NetworkCall, window: Sequence[int], reuse: bool) -> None:
         self.network_call, self.window, self.reuse = network_call, tuple(window), reuse
         self._constants: tuple[float, ...] | None = None
         self._answer: Tensor | None = None
 
-    def of(self, blocks: Sequence[Tensor]) -> list[Tensor]:
-        """Activations (K, d, h, w) of blocks (C, D, H, W)."""
+    def of(self, blocks: Sequence[Tensor], wanted: Tensor | None = None) -> list[Tensor]:
+        """Activations (K, d, h, w) of blocks (C, D, H, W), of which bool (N, d, h, w) are wanted."""
+        if wanted is not None:
+            return list(self._call(blocks, wanted))
         constants = [_constants_of(block) if self.reuse else None for block in blocks]
         varied = [block for block, constant in zip(blocks, constants, strict=True) if constant is None]
         computed = iter(self._call(varied) if varied else ())
@@ -170,8 +178,8 @@ class _Answers:
             answers.append(self._answer)
         return answers
 
-    def _call(self, blocks: Sequence[Tensor]) -> Tensor:
-        activations = self.network_call(torch.stack(list(blocks)))
+    def _call(self, blocks: Sequence[Tensor], *wanted: Tensor) -> Tensor:
+        activations = self.network_call(torch.stack(list(blocks)), *wanted)
         if activations.shape[0] != len(blocks) or activations.shape[2:] != self.window:
             raise ValueError(
                 f"the network must answer for windows of {self.window} voxels, one each for {len(blocks)}, "
@@ -235,19 +243,22 @@ def _half_precision_scale(window: Sequence[int], overlap: float) -> float:
     return float(2.0 ** math.floor(math.log2(_HALF_PRECISION_MOST / most)))
 
 
-def _wanted_corners(
-    wanted: Tensor, margin: Sequence[int], extent: Sequence[int], window: Sequence[int], overlap: float
-) -> list[tuple[int, ...]]:
-    """First voxels of the windows over the box of wanted voxels, those that hold one."""
+def _placed(wanted: Tensor, margin: Sequence[int], extent: Sequence[int]) -> Tensor:
+    """Wanted voxels in the padded volume."""
     whole = torch.zeros(tuple(extent), dtype=torch.bool)
     whole[_box(margin, wanted.shape)] = wanted.cpu()
+    return whole
+
+
+def _wanted_corners(wanted: Tensor, window: Sequence[int], overlap: float) -> list[tuple[int, ...]]:
+    """First voxels of the windows over the box of wanted voxels, those that hold one."""
     starts = []
     for axis in range(3):
-        places = whole.any(dim=tuple(other for other in range(3) if other != axis)).nonzero().flatten()
-        first = min(int(places[0]), extent[axis] - window[axis])
+        places = wanted.any(dim=tuple(other for other in range(3) if other != axis)).nonzero().flatten()
+        first = min(int(places[0]), wanted.shape[axis] - window[axis])
         length = max(int(places[-1]) + 1 - first, window[axis])
         starts.append([first + start for start in window_starts(length, window[axis], overlap)])
-    return [corner for corner in product(*starts) if whole[_box(corner, window)].any()]
+    return [corner for corner in product(*starts) if wanted[_box(corner, window)].any()]
 
 
 def _pad(image: Tensor, margin: Sequence[int], extent: Sequence[int], context: Context) -> Tensor:

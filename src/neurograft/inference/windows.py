@@ -79,7 +79,7 @@ def probability_slabs(
     wanted = wanted_voxels(image, recipe)
     slabs = window_slabs(
         image,
-        lambda windows: task.activate(engine(windows)),
+        lambda windows, where=None: task.activate(engine(windows, where)),
         window,
         config.overlap,
         config.merge,

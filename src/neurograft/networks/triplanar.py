@@ -91,15 +91,16 @@ class TriplanarNetwork(UnitNetwork):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, wanted: Tensor | None = None) -> Tensor:
         """Logits of a block, or of single voxels.
 
         Args:
             image: (N, C, D + 31, H + 31, W + 31), image channels before the prior's; or the three planes
                 through single voxels, (N, C, 3, 32, 32), as `cut_planes` gives them.
+            wanted: bool (N, D, H, W), the voxels of blocks that are to be answered for; ``None`` for all.
 
         Returns:
-            (N, K, D, H, W); (N, K, 1, 1, 1) for planes.
+            (N, K, D, H, W), 0 where nothing is wanted; (N, K, 1, 1, 1) for planes.
 
         Raises:
             ValueError: a block of more than one voxel while training, where norms and dropout would make
@@ -112,7 +113,9 @@ class TriplanarNetwork(UnitNetwork):
             return self._of_planes(cut_planes(image))
         if self.training:
             raise ValueError(f"the tri-planar network is trained on single voxels, not on blocks of {answer}")
-        return torch.stack([self._of_block(block, answer) for block in image])
+        if wanted is None:
+            wanted = torch.ones((len(image), *answer), dtype=torch.bool, device=image.device)
+        return torch.stack([self._of_block(block, where) for block, where in zip(image, wanted, strict=True)])
 
     def joined_features(self, planes: Tensor) -> Tensor:
         """What ``trunk2`` reads of each voxel: (N, 540 + prior channels).
@@ -137,15 +140,24 @@ class TriplanarNetwork(UnitNetwork):
     def _of_planes(self, planes: Tensor) -> Tensor:
         return self.head(self.trunk2(self.joined_features(planes)))[:, :, None, None, None]
 
-    def _of_block(self, block: Tensor, answer: tuple[int, int, int]) -> Tensor:
+    def _of_block(self, block: Tensor, wanted: Tensor) -> Tensor:
         branches = []
         for plane, axis in PLANES.items():
             levels = [self.get_submodule(f"{plane}_conv{level}") for level in range(1, self.levels + 1)]
             branches.append((axis, levels, self.get_submodule(f"{plane}_dense")))
-        features = dense_features(block[: self.image_channels], branches, MIDDLE, answer)  # type: ignore[arg-type]
-        inside = tuple(slice(MIDDLE, MIDDLE + length) for length in answer)
-        prior = block[(slice(self.image_channels, None), *inside)].flatten(1)
-        return dense_trunk(features.flatten(0, 2), prior, (self.trunk1, self.trunk2, self.head)).unflatten(1, answer)
+        features = dense_features(
+            block[: self.image_channels],
+            branches,  # type: ignore[arg-type]
+            MIDDLE,
+            SIDE - MIDDLE - 1,
+            wanted,
+        )
+        inside = tuple(slice(MIDDLE, MIDDLE + length) for length in wanted.shape)
+        prior = block[(slice(self.image_channels, None), *inside)][:, wanted]
+        logits = dense_trunk(features, prior, (self.trunk1, self.trunk2, self.head))
+        whole = logits.new_zeros((len(logits), *wanted.shape))
+        whole[:, wanted] = logits
+        return whole
 
     def _answer(self, image: Tensor) -> tuple[int, int, int]:
         first, second, third = (length - SIDE + 1 for length in image.shape[2:])

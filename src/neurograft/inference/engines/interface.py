@@ -19,8 +19,11 @@ class Engine(Protocol):
     def precision(self) -> Precision:
         """In which it multiplies; what comes out is float32."""
 
-    def __call__(self, windows: Tensor) -> Tensor:
-        """Map windows (N, C, D, H, W) to logits (N, K, d, h, w), float32, on any device."""
+    def __call__(self, windows: Tensor, wanted: Tensor | None = None) -> Tensor:
+        """Map windows (N, C, D, H, W) to logits (N, K, d, h, w), float32, on any device.
+
+        Where `wanted`, bool (N, d, h, w), is false, any answer will do.
+        """
 
 
 def describe(engine: Engine) -> str:

@@ -45,8 +45,8 @@ class OnnxEngine:
         self._session = onnxruntime.InferenceSession(str(folder / FILE), options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
-    def __call__(self, windows: Tensor) -> Tensor:
-        """Map windows (N, C, D, H, W) to logits (N, K, d, h, w) on the CPU."""
+    def __call__(self, windows: Tensor, wanted: Tensor | None = None) -> Tensor:
+        """Map windows (N, C, D, H, W) to logits (N, K, d, h, w) on the CPU, whatever is wanted."""
         given = windows.detach().cpu().float().contiguous()
         answers = [self._session.run(None, {self._input: window.numpy()})[0] for window in given.split(1)]
         return torch.from_numpy(np.concatenate(answers))

@@ -68,8 +68,8 @@ class OpenVinoEngine:
         compiled: Any = openvino.Core().compile_model(folder / FILE, "CPU", settings)
         self._request = compiled.create_infer_request()
 
-    def __call__(self, windows: Tensor) -> Tensor:
-        """Map windows (N, C, D, H, W) to logits (N, K, d, h, w) on the CPU."""
+    def __call__(self, windows: Tensor, wanted: Tensor | None = None) -> Tensor:
+        """Map windows (N, C, D, H, W) to logits (N, K, d, h, w) on the CPU, whatever is wanted."""
         answers = []
         for window in windows.detach().cpu().float().split(1):
             given: NDArray[np.float32] = window.contiguous().numpy()

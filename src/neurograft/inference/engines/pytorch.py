@@ -22,8 +22,13 @@ class TorchEngine:
     precision: Precision = "fp32"
     name: EngineName = "torch"
 
-    def __call__(self, windows: Tensor) -> Tensor:
-        """Map windows (N, C, D, H, W) to logits (N, K, d, h, w) on the network's device."""
+    def __call__(self, windows: Tensor, wanted: Tensor | None = None) -> Tensor:
+        """Map windows (N, C, D, H, W) to logits (N, K, d, h, w) on the network's device.
+
+        Only a network that reads planes saves anything by voxels that are not wanted.
+        """
         device = next(self.network.parameters()).device
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            if wanted is not None and self.network.reads_planes:
+                return self.network(windows.to(device), wanted.to(device)).float()
             return self.network(windows.to(device)).float()
