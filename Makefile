@@ -4,8 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 DATA ?= ../shared/data
+NNUNET_NEEDS := acvl-utils batchgenerators batchgeneratorsv2 blosc2 einops graphviz imagecodecs matplotlib nibabel \
+	numexpr pandas psutil requests scikit-image scikit-learn scipy seaborn simpleitk tifffile tqdm
 
-.PHONY: demo demo-hippocampus test check bench docs serve-docs clean
+.PHONY: demo demo-hippocampus test check bench bench-peers nnunet-env augmentation-env docs serve-docs clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/.installed: pyproject.toml
@@ -42,6 +44,32 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/surfaces.py --data-root $(DATA)
 	$(BIN)/python benchmarks/many_cases.py
 	$(BIN)/python benchmarks/regions.py
+	$(BIN)/python benchmarks/frozen_units.py
+	$(BIN)/python benchmarks/growth.py
+
+# nnU-Net's needs name timm, which only its primus trainers use and which pulls torchvision: it is installed without
+# them, beside those that its plain trainer and predictor import.
+$(VENV)-nnunet/.installed:
+	$(PYTHON) -m venv $(VENV)-nnunet
+	$(VENV)-nnunet/bin/python -m pip install --quiet 'torch>=2.8,!=2.9.*,<2.14'
+	$(VENV)-nnunet/bin/python -m pip install --quiet --no-deps nnunetv2 dynamic-network-architectures
+	$(VENV)-nnunet/bin/python -m pip install --quiet $(NNUNET_NEEDS)
+	@touch $@
+
+nnunet-env: $(VENV)-nnunet/.installed
+
+$(VENV)-augmentation/.installed:
+	$(PYTHON) -m venv $(VENV)-augmentation
+	$(VENV)-augmentation/bin/python -m pip install --quiet 'torch>=2.8,!=2.9.*,<2.14' monai torchio
+	@touch $@
+
+augmentation-env: $(VENV)-augmentation/.installed
+
+bench-peers: $(VENV)/.installed-dev nnunet-env augmentation-env
+	$(BIN)/python benchmarks/prediction.py --peer-python $(VENV)-nnunet/bin/python --data-root $(DATA)
+	$(BIN)/python benchmarks/training_steps.py --peer-python $(VENV)-nnunet/bin/python --data-root $(DATA)
+	$(BIN)/python benchmarks/augmentation.py --peer-python $(VENV)-augmentation/bin/python
+	$(BIN)/python benchmarks/time_to_dice.py --peer-python $(VENV)-nnunet/bin/python --data-root $(DATA)
 
 docs: $(VENV)/.installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir site

@@ -112,7 +112,9 @@ def test_peak_memory_is_that_of_a_process_with_torch() -> None:
 
 
 def test_a_network_of_planes_has_no_memory_format_to_choose(caplog: pytest.LogCaptureFixture) -> None:
-    config = NetworkConfig(name="triplanar", channels=(2, 2, 2), dense_channels=(4, 4, 4), norm="batch", activation="prelu")
+    config = NetworkConfig(
+        name="triplanar", channels=(2, 2, 2), dense_channels=(4, 4, 4), norm="batch", activation="prelu"
+    )
     network = build_network(config, 1, 2, seed=0)
     wanted = FIXED.model_copy(update={"channels_last": True})
     assert choose_compute(network, wanted, (1, 1, 1), 4).channels_last is False

@@ -256,3 +256,30 @@ def test_merged_adapters_leave_frozen_biases_and_norms_as_they_were(make_network
     changed = {name for name in state if not torch.equal(state[name], source[name])}
     convolutions = {name for name, tensor in source.items() if tensor.ndim == 5}
     assert changed == convolutions | {"head.bias"}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "first_learning"),
+    [("freeze(head)", "head"), ("freeze(up2)", "up2"), ("freeze(bottleneck)", "bottleneck")],
+)
+def test_autograd_begins_at_the_first_unit_that_learns(make_network, strategy, first_learning) -> None:
+    network = make_network(norm="instance")
+    set_learning(network, plan_transfer(strategy, network.units), progress=1.0)
+    followed: dict[str, bool] = {}
+    for unit in network.units:
+        network.unit_module(unit.name).register_forward_hook(
+            lambda module, given, answer, name=unit.name: followed.update({name: answer.requires_grad})
+        )
+    kept: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda t: t):
+        network(torch.randn(1, network.in_channels, 16, 16, 16)).square().mean().backward()
+    order = list(followed)
+    place = order.index(first_learning)
+    assert not any(followed[name] for name in order[:place])
+    assert all(followed[name] for name in order[place:])
+    frozen_kept = sum(kept)
+    kept.clear()
+    set_learning(network, plan_transfer("full", network.units), progress=1.0)
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda t: t):
+        network(torch.randn(1, network.in_channels, 16, 16, 16)).square().mean().backward()
+    assert frozen_kept < 0.8 * sum(kept)

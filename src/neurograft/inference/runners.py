@@ -33,7 +33,7 @@ class Runners:
         memory_mib: most memory for merged probabilities; ``None`` sets no bound.
 
     Attributes:
-        networks: in the models' order.
+        networks: in the models' order; without weights once another engine than PyTorch runs them.
         chosen: engines by the number of their model, chosen when the first image has come.
         plan: how the last image's windows were merged slab by slab.
     """
@@ -95,6 +95,9 @@ class Runners:
             if self.engines != PLAIN_TORCH:
                 logger.info("%s runs on %s: %s", self.bundles[number].info.name, describe(found.engine), found.reason)
             self.chosen[number] = found
+            if found.engine.name != "torch":
+                # The engine has weights of its own; what else is asked of the network needs none.
+                network.to("meta")
         return self.chosen[number].engine
 
     def _tell(self, plan: MergePlan) -> None:

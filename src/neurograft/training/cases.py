@@ -14,17 +14,17 @@ from neurograft.cohorts.open_labels import require_known_extent
 from neurograft.cohorts.priors import case_prior
 from neurograft.errors import InputError
 from neurograft.evaluation.overlap.counts import label_overlaps
-from neurograft.imaging.files import read_image, read_label_map
+from neurograft.imaging.files import read_label_map
 from neurograft.imaging.labels import IGNORE, LabelTable
 from neurograft.imaging.partial_classes import is_open_for
-from neurograft.imaging.preparation import cut_off_voxels, prepare_image
+from neurograft.imaging.preparation import cut_off_voxels
 from neurograft.imaging.prior import with_prior
-from neurograft.imaging.volume import Volume
 from neurograft.phantoms.synthesis import Synthesiser
 from neurograft.recipes.schema import LabelBudgetConfig, PreparationConfig, ValidationConfig
 from neurograft.sampling.examples import TrainingCase
 from neurograft.training.annotations import Annotation, annotate
 from neurograft.training.generation import generation_map, prepare_without_image, without_image
+from neurograft.training.prepared_cache import PreparedCache
 
 logger = logging.getLogger(__name__)
 
@@ -42,11 +42,6 @@ class PreparedCase:
     spacing_mm: tuple[float, float, float]
     voxel_volume_mm3: float
     annotation: Annotation
-
-
-def read_case_images(case: Case) -> tuple[list[Volume], Volume | None]:
-    """Read a case's channels and its mask, where it has one."""
-    return [read_image(path) for path in case.images.values()], read_label_map(case.mask) if case.mask else None
 
 
 def annotated_label(case: Case, labels: LabelTable) -> Path:
@@ -69,6 +64,7 @@ def prepare_case(
     budget: LabelBudgetConfig | None = None,
     seed: int = 0,
     synthesiser: Synthesiser | None = None,
+    cache: PreparedCache | None = None,
 ) -> PreparedCase:
     """Read and prepare one labelled case.
 
@@ -79,6 +75,7 @@ def prepare_case(
         budget: how much of the label map counts; all of it by default.
         seed: of the budget's slices.
         synthesiser: makes images from the label map in the place of the case's own.
+        cache: where prepared images are kept; ``None`` keeps none.
 
     Raises:
         InputError: nothing tells where a wanted label was annotated, the crop loses some of it, or a
@@ -89,8 +86,7 @@ def prepare_case(
     labels = labels if case.labels is None else case.labels
     label_map = read_label_map(label)
     if synthesiser is None:
-        volumes, mask = read_case_images(case)
-        prepared = prepare_image(volumes, config, mask)
+        prepared = (cache or PreparedCache(0)).image(case, config)
     else:
         prepared = prepare_without_image(case, label_map, config)
     prior = case_prior(case, config)
@@ -159,16 +155,18 @@ def prepare_cohort(
     for case in labelled.cases:
         annotated_label(case, cohort.labels)
     cases = []
+    cache = PreparedCache()
     for number, case in enumerate(labelled.cases, start=1):
-        prepared = prepare_case(
-            case, cohort.labels, config, unlimited if case.subject in unlimited_subjects else budget, seed, synthesiser
-        )
+        counted = unlimited if case.subject in unlimited_subjects else budget
+        prepared = prepare_case(case, cohort.labels, config, counted, seed, synthesiser, cache)
         if (prepared.example.target != IGNORE).any():
             cases.append(prepared)
         else:
             logger.warning("case %s is left out: nothing of it is annotated after cropping", case.id)
         if progress is not None:
             progress(number, len(labelled.cases))
+    if cache.reused:
+        logger.info("%d of %d images were prepared before", cache.reused, len(labelled.cases))
     present = set().union(*(case.example.voxels_by_class for case in cases))
     absent = [name for index, name in enumerate(cohort.labels.names, start=1) if index not in present]
     if absent:

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from neurograft.cohorts import Case, Cohort
 from neurograft.errors import InputError
-from neurograft.imaging.preparation import prepare_image
 from neurograft.recipes.schema import PreparationConfig
 from neurograft.sampling.examples import TrainingCase
 from neurograft.training.annotations import Annotation
-from neurograft.training.cases import PreparedCase, read_case_images
+from neurograft.training.cases import PreparedCase
+from neurograft.training.prepared_cache import PreparedCache
 
 
 def prepare_scans(
@@ -34,17 +34,17 @@ def prepare_scans(
     if not cohort.cases:
         raise InputError("no case in the cohort, so there is nothing to learn from", "Add some", cohort.source)
     cases = []
+    cache = PreparedCache()
     for number, case in enumerate(cohort.cases, start=1):
-        cases.append(prepare_scan(case, config))
+        cases.append(prepare_scan(case, config, cache))
         if progress is not None:
             progress(number, len(cohort.cases))
     return cases
 
 
-def prepare_scan(case: Case, config: PreparationConfig) -> PreparedCase:
-    """Read and prepare one case without its label map."""
-    volumes, mask = read_case_images(case)
-    prepared = prepare_image(volumes, config, mask)
+def prepare_scan(case: Case, config: PreparationConfig, cache: PreparedCache | None = None) -> PreparedCase:
+    """Read and prepare one case without its label map; a cache may hold it already."""
+    prepared = (cache or PreparedCache(0)).image(case, config)
     image = torch.from_numpy(prepared.data)
     content = brighter_than_mean(image)
     example = TrainingCase(case.id, case.subject, image, content)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from nilearn.datasets import load_mni152_template
 from torch import Tensor
 
 from neurograft.imaging.cropping import Box, crop, middle_box
@@ -76,6 +75,8 @@ def template_windows(bundle: Bundle, network: UnitNetwork, window: Shape) -> Ten
     All image channels show the template, each other one with its contrast inverted; a prior's channels
     hold random probabilities, always the same ones.
     """
+    from nilearn.datasets import load_mni152_template  # slow, and 180 MiB that no later prediction needs
+
     block = network.context.block(window)
     recipe = bundle.info.recipe.preparation
     spacing = recipe.spacing_mm or bundle.info.spacing_mm

@@ -1,0 +1,50 @@
+"""A part of a benchmark in a process of its own, with the threads that it may use."""
+
+import json
+import os
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+EVERY_SECONDS = 1.0
+"""Between two looks at the memory: each costs the watched processes a few milliseconds."""
+
+
+def run_part(command: list[str], cache: Path, threads: int) -> dict[str, Any]:
+    """Run a part, and read the JSON of its last line.
+
+    Args:
+        command: what to start.
+        cache: neurograft's, so that nothing measured before helps or harms.
+        threads: of whatever library asks for their number.
+
+    Returns:
+        What it printed, with ``tree_mib``: most memory of it and its children, shared pages counted once.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "NEUROGRAFT_CACHE": str(cache)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    most = 0.0
+    watched = psutil.Process(process.pid)
+    while process.poll() is None:
+        most = max(most, _tree_mib(watched))
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(EVERY_SECONDS)
+    assert process.stdout is not None
+    lines = process.stdout.read().splitlines()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
+    return {**(json.loads(lines[-1]) if lines else {}), "tree_mib": most}
+
+
+def _tree_mib(process: psutil.Process) -> float:
+    total = 0.0
+    try:
+        for one in (process, *process.children(recursive=True)):
+            full = one.memory_full_info()
+            total += getattr(full, "pss", full.rss) / 2**20
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0.0
+    return total

@@ -1,0 +1,137 @@
+"""Training steps a second: neurograft's training loop and nnU-Net's trainer, same network, patch and batch.
+
+Both learn the two parts of the hippocampus from five people (or from made volumes, without the real scans) with
+nnU-Net's plain U-Net and two outputs under deep supervision. Each runs in a process of its own, twice: as it is
+shipped, with its own patches and augmentation, and on one batch that never changes, which leaves the network
+alone. neurograft's seconds are those of its whole loop, checkpoints included; nnU-Net's are those of `train_step`
+and of waiting for its loader, whose processes augment beside it.
+
+    make nnunet-env
+    python benchmarks/training_steps.py --peer-python .venv-nnunet/bin/python --data-root ../shared/data
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from peer_process import run_part
+from provenance import provenance
+
+PATCH = (40, 56, 40)
+LABELS = ["Anterior", "Posterior"]
+
+
+def main() -> int:
+    """Run both, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer-python", type=Path, help="the interpreter of nnU-Net's environment")
+    parser.add_argument("--data-root", type=Path, help="folder of msd-hippocampus; else made volumes")
+    parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 128, 256])
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--part", choices=["shipped", "still"], help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.part:
+        print(json.dumps(train(options, options.part == "still")))
+        return 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        settings = {"patch": list(PATCH), "batch": options.batch, "channels": options.channels, "labels": LABELS}
+        settings["train"] = write_cases(options, folder)
+        (folder / "settings.json").write_text(json.dumps(settings), "utf-8")
+        rows: list[tuple[str, str, float, float]] = []
+        peers = []
+        if options.peer_python:
+            script = Path(__file__).parent / "peers" / "nnunet_training_steps.py"
+            command = [str(options.peer_python), str(script), name, str(options.steps), str(options.threads)]
+            found = run_part(command, folder / "cache", options.threads)
+            peers = [found["engine"]]
+            rows.append(("nnU-Net", "as shipped", found["seconds"], found["tree_mib"]))
+            rows.append(("nnU-Net", "one batch", found["still_seconds"], found["tree_mib"]))
+        for part, words in (("shipped", "as shipped"), ("still", "one batch")):
+            own = [sys.executable, __file__, *sys.argv[1:], "--folder", name, "--part", part]
+            found = run_part([*own, "--threads", str(options.threads)], folder / "cache", options.threads)
+            rows.append(("neurograft", words, found["seconds"], found["tree_mib"]))
+            compute = found["compute"]
+    lines = ["| | patches | seconds a step | steps a second | peak memory, MiB |", "|---|---|---:|---:|---:|"]
+    lines += [f"| {who} | {what} | {s:.3f} | {1 / s:.2f} | {mib:.0f} |" for who, what, s, mib in rows]
+    lines.append("")
+    seconds = {(who, what): s for who, what, s, _ in rows}
+    if options.peer_python:
+        ratios = [seconds["nnU-Net", what] / seconds["neurograft", what] for what in ("as shipped", "one batch")]
+        said = f"neurograft takes **{ratios[0]:.2f} times** as many steps a second as shipped, {ratios[1]:.2f} times"
+        lines += [f"{said} as many on one batch.", ""]
+    lines += [
+        f"Patches of {' x '.join(map(str, PATCH))}, batch {options.batch}, {options.channels[0]} to "
+        f"{options.channels[-1]} channels, mean of {options.steps} steps; neurograft's probe chose {compute}. Memory "
+        "is that of all processes of a run, pages that they share counted once.",
+        "",
+        provenance(options.threads, ("neurograft", "torch", "lightning"), peers),
+        "",
+    ]
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "training_steps.md").write_text("\n".join(lines), "utf-8")
+    print("\n".join(lines))
+    return 0
+
+
+def write_cases(options: argparse.Namespace, folder: Path) -> list[str]:
+    """Arrays of the cases to learn from."""
+    if options.data_root:
+        from prepared_cases import five_people, prepared, write_arrays
+
+        return write_arrays(prepared(five_people(options.data_root, test_people=20)[0]), folder)
+    (folder / "cases").mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(10):
+        target = np.zeros(PATCH, np.int16)
+        target[12:20, 20:36, 12:28], target[20:28, 20:36, 12:28] = 1, 2
+        image = (target + generator.normal(0, 0.3, PATCH)).astype(np.float32)[None]
+        np.savez(folder / "cases" / f"case{number}.npz", image=image, target=target)
+    return [f"case{number}" for number in range(10)]
+
+
+def train(options: argparse.Namespace, still: bool) -> dict[str, Any]:
+    """Seconds of a step of neurograft's training, and what its probe chose."""
+    import torch
+    from nnunet_network import PlainUNet
+
+    from neurograft.networks import NETWORKS
+    from neurograft.recipes import load_recipe
+    from neurograft.sampling.batches import PatchBatches
+    from neurograft.sampling.examples import TrainingCase
+    from neurograft.training.fit import fit
+    from neurograft.training.starting_network import prepare_transfer
+
+    torch.set_num_threads(options.threads)
+    NETWORKS["plain_unet"] = lambda config, inputs, outputs: PlainUNet(inputs, outputs, config.channels, True)
+    overrides = ["network.name=plain_unet", f"network.channels={options.channels}", "network.auxiliary_heads=1"]
+    overrides += [f"sampling.batch_size={options.batch}", "task.deep_supervision_weights=[1, 0.5]"]
+    overrides += [f"budget={options.steps}steps"]
+    recipe = load_recipe("hippocampus", overrides)
+    cases = []
+    for name in json.loads((options.folder / "settings.json").read_text("utf-8"))["train"]:
+        with np.load(options.folder / "cases" / f"{name}.npz") as arrays:
+            cases.append(
+                TrainingCase(name, name, torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["target"]))
+            )
+    batches = PatchBatches(cases, recipe.sampling, recipe.augmentation)
+    if still:
+        first = batches.batch(0)
+        batches.batch = lambda step: first  # type: ignore[method-assign]
+    start = prepare_transfer(("image",), tuple(LABELS), recipe, "scratch", None, {}, seed=0)
+    with tempfile.TemporaryDirectory() as name:
+        found = fit(start.network, start.task, start.plan, recipe, batches, [], {}, Path(name), "training steps")
+    return {"seconds": found.seconds / found.steps, "compute": found.plan.compute.describe()}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
