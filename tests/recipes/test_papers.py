@@ -308,6 +308,8 @@ def test_p4s_target() -> None:
     assert (optimiser.schedule, optimiser.step_at, optimiser.step_factor) == ("step", 0.5, 0.1)
     assert (optimiser.weight_decay, recipe.budget) == (2e-4, "60epochs")
     assert (recipe.validation.hold_out, recipe.validation.keep) == (0, "last")
+    task = load_recipe("p4-target", ["task.loss=ce", "task.class_weight_limit=null"]).task
+    assert task == load_recipe("p4-segmentation").task, "the paper's loss, as the recipe says to get it"
 
 
 @pytest.mark.parametrize("name", P4)

@@ -4,11 +4,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurograft.errors import InputError
 from neurograft.imaging.labels import IGNORE
 from neurograft.recipes.loading import override_recipe
 from neurograft.sampling.examples import TrainingCase
 from neurograft.tasks import build_task
-from neurograft.training.class_weights import median_frequency_weights, weighted, with_class_weights
+from neurograft.training.class_weights import limited, median_frequency_weights, weighted, with_class_weights
 
 
 def case(target) -> TrainingCase:
@@ -68,3 +69,15 @@ def test_without_them_nothing_changes() -> None:
     assert with_class_weights(recipe, [case(np.zeros((1, 1, 1)))], 1, None) is recipe
     task = build_task(recipe.task, ["a"], ["image"])
     assert weighted(task, recipe) is task
+
+
+def test_no_class_outweighs_another_beyond_the_limit() -> None:
+    assert limited((0.5, 321.0, 2.0), 20) == (0.5, 10.0, 2.0)
+    assert limited((0.5, 321.0), None) == (0.5, 321.0)
+    recipe = override_recipe({}, ["task.class_weights=median_frequency", "task.class_weight_limit=5"])
+    target = np.zeros((1, 10, 10), np.int64)
+    target[0, 0, 0] = 1
+    background, lesion = with_class_weights(recipe, [case(target)], 1, None).task.class_weight_values or (0, 0)
+    assert lesion == pytest.approx(5 * background)
+    with pytest.raises(InputError, match="class_weight_limit"):
+        override_recipe({}, ["task.class_weight_limit=5"])

@@ -13,21 +13,27 @@ def demo(
     dataset: Annotated[
         str,
         typer.Option(
-            help="phantom, neuromelanin (P1's protocol) or ages; on real scans msd-hippocampus, label-budget or "
-            "subcortical (P5's ladder)."
+            help="phantom, neuromelanin (P1's protocol), midbrain-qsm (P2's) or ages; on real scans msd-hippocampus, "
+            "label-budget, sources (P4's seven) or subcortical (P5's ladder)."
         ),
     ] = "phantom",
     data_root: Annotated[
         Path | None,
         typer.Option(
-            help="Folder that holds msd-hippocampus (downloaded without it), for ages and subcortical "
-            "miccai2012-train, and for subcortical brain-label-maps.",
+            help="Folder that holds msd-hippocampus (downloaded without it), for ages, sources and subcortical "
+            "miccai2012-train, and for sources and subcortical brain-label-maps.",
             show_default=False,
         ),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Of subcortical: all that the paper ran, days on two cores.")
+        bool, typer.Option("--full", help="Of sources and subcortical: all that the paper ran, days on two cores.")
     ] = False,
+    imagenet: Annotated[
+        Path | None,
+        typer.Option(
+            help="For sources: weights of a ResNet-50 trained on ImageNet, .pth or .safetensors.", show_default=False
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -45,7 +51,7 @@ def demo(
             typer.echo(f"[{done + 1}/{total}] {name}", err=True)
 
     command = " ".join(["neurograft", *sys.argv[1:]])
-    outcomes = run_demo(dataset, out, data_root, overwrite, command, progress, full)
+    outcomes = run_demo(dataset, out, data_root, overwrite, command, progress, full, imagenet)
     if json:
         show_json({name: {"page": str(out / f"{name}.html"), "answer": r.answer} for name, r in outcomes.items()})
         return

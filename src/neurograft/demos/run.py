@@ -19,7 +19,20 @@ from neurograft.demos.hippocampus import (
 from neurograft.demos.label_budget import budget_experiment
 from neurograft.demos.midbrain import midbrain_experiment
 from neurograft.demos.neuromelanin import neuromelanin_experiments
+from neurograft.demos.nuclei import NUCLEI_PLAN, nuclei_scans
+from neurograft.demos.nuclei_page import NAME as NUCLEI_NAME
+from neurograft.demos.nuclei_page import TITLE as NUCLEI_TITLE
+from neurograft.demos.nuclei_page import write_nuclei
+from neurograft.demos.nuclei_runs import run_nuclei
+from neurograft.demos.nuclei_tables import dice_table, nuclei_scores
 from neurograft.demos.page import write_experiment
+from neurograft.demos.sources import FULL_SOURCES, SMALL_SOURCES
+from neurograft.demos.sources_data import sources_scans
+from neurograft.demos.sources_page import NAME as SOURCES_NAME
+from neurograft.demos.sources_page import TITLE as SOURCES_TITLE
+from neurograft.demos.sources_page import write_sources
+from neurograft.demos.sources_runs import run_sources
+from neurograft.demos.sources_tables import sources_summary, sources_table
 from neurograft.demos.subcortical import FULL, SMALL
 from neurograft.demos.subcortical_data import subcortical_scans
 from neurograft.demos.subcortical_page import NAME, TITLE, write_subcortical
@@ -28,8 +41,13 @@ from neurograft.demos.subcortical_tables import ladder_summary, ladder_table
 from neurograft.errors import InputError
 from neurograft.outputs import check_free, staged_directory, write_json
 from neurograft.studies.comparison import run_comparison
+from neurograft.transfer.encoder_weights import read_checkpoint
 
-DATASETS = ("phantom", "msd-hippocampus", "label-budget", "neuromelanin", "ages", "subcortical")
+DATASETS = (
+    "phantom", "msd-hippocampus", "label-budget", "neuromelanin", "midbrain-qsm", "ages", "sources", "subcortical",
+)  # fmt: skip
+WITH_FULL = ("sources", "subcortical")
+"""Those of which all that the paper ran can be asked for."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -52,6 +70,7 @@ def run_demo(
     command: str,
     progress: Progress | None = None,
     full: bool = False,
+    imagenet: Path | None = None,
 ) -> Mapping[str, Outcome]:
     """Run a demonstration from scans to pages.
 
@@ -60,12 +79,13 @@ def run_demo(
         out: directory for everything; each experiment writes ``<name>.html``,
             ``<name>-summary.tsv``, ``<name>-scores.tsv``, ``<name>-runs.tsv`` and ``<name>.md``.
         data_root: folder that holds ``msd-hippocampus``, which is downloaded without it, and for ages
-            ``miccai2012-train``, which is left out without it; for subcortical ``miccai2012-train`` and
-            ``brain-label-maps``.
+            ``miccai2012-train``, which is left out without it; for sources and subcortical ``miccai2012-train``
+            and ``brain-label-maps``.
         overwrite: replace an earlier demonstration.
         command: what the user typed, for the page.
         progress: called with models done, models in all, and the next one's name.
-        full: of subcortical, all that the paper ran, which takes days on two cores.
+        full: of sources and subcortical, all that the paper ran, which takes days on two cores.
+        imagenet: for sources, a file with the weights of a ResNet-50 trained on ImageNet, in torchvision's form.
 
     Returns:
         What each experiment found, by its name.
@@ -75,14 +95,23 @@ def run_demo(
     """
     if dataset not in DATASETS:
         raise InputError(f"unknown data set {dataset!r}", f"Data sets: {', '.join(DATASETS)}")
-    if full and dataset != "subcortical":
+    if full and dataset not in WITH_FULL:
         raise InputError(f"{dataset} has no full version", "Leave --full out")
+    if imagenet is not None and dataset != "sources":
+        raise InputError(f"{dataset} has no use for ImageNet's weights", "Leave --imagenet out")
     check_free(out, overwrite)
     identity = {"demo": dataset, "neurograft": neurograft.__version__, **({"full": True} if full else {})}
+    if imagenet is not None:
+        # What cannot be read is said now, and not after the sources.
+        identity["imagenet"] = len(read_checkpoint(imagenet))
     outcomes: dict[str, Outcome] = {}
     with staged_directory(out, identity, overwrite) as folder:
         if dataset == "ages":
             outcomes |= _ages(folder, data_root, command, progress)
+        elif dataset == "midbrain-qsm":
+            outcomes |= _nuclei(folder, command, progress)
+        elif dataset == "sources":
+            outcomes |= _sources(folder, data_root, command, progress, full, imagenet)
         elif dataset == "subcortical":
             outcomes |= _subcortical(folder, data_root, command, progress, full)
         else:
@@ -104,6 +133,34 @@ def _ages(folder: Path, data_root: Path | None, command: str, progress: Progress
         rows = tuple(tuple(cell.text for cell in row) for row in table.rows)
         outcomes[experiment.name] = Outcome(experiment.title, tuple(answer), table.headings, rows)
     return outcomes
+
+
+def _nuclei(folder: Path, command: str, progress: Progress | None) -> dict[str, Outcome]:
+    scans = nuclei_scans(NUCLEI_PLAN, folder / "phantoms")
+    result = run_nuclei(NUCLEI_PLAN, scans, folder / "models", progress)
+    answer = write_nuclei(NUCLEI_PLAN, scans, result, folder, command)
+    table = dice_table(nuclei_scores(result))
+    rows = tuple(tuple(cell.text for cell in row) for row in table.rows)
+    return {NUCLEI_NAME: Outcome(NUCLEI_TITLE, tuple(answer), table.headings, rows)}
+
+
+def _sources(
+    folder: Path,
+    data_root: Path | None,
+    command: str,
+    progress: Progress | None,
+    full: bool,
+    imagenet: Path | None,
+) -> dict[str, Outcome]:
+    if data_root is None:
+        raise InputError("these scans cannot be downloaded", "Give the folder above them as --data-root")
+    plan = FULL_SOURCES if full else SMALL_SOURCES
+    scans = sources_scans(plan, folder / "scans", data_root)
+    result = run_sources(plan, scans, folder / "models", imagenet, progress)
+    answer = write_sources(plan, scans, result, folder, command)
+    table = sources_table(sources_summary(result))
+    rows = tuple(tuple(cell.text for cell in row) for row in table.rows)
+    return {SOURCES_NAME: Outcome(SOURCES_TITLE, tuple(answer), table.headings, rows)}
 
 
 def _subcortical(

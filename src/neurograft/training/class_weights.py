@@ -27,7 +27,7 @@ def with_class_weights(recipe: Recipe, cases: Sequence[TrainingCase], labels: in
     """
     if recipe.task.class_weights == "none" or not cases:
         return recipe
-    weights = median_frequency_weights(cases, labels, slice_axis)
+    weights = limited(median_frequency_weights(cases, labels, slice_axis), recipe.task.class_weight_limit)
     logger.info("class weights, background first: %s", ", ".join(f"{weight:.3g}" for weight in weights))
     return recipe.model_copy(update={"task": recipe.task.model_copy(update={"class_weight_values": weights})})
 
@@ -69,6 +69,17 @@ def median_frequency_weights(cases: Sequence[TrainingCase], labels: int, slice_a
     weights = np.ones(labels + 1)
     weights[present] = np.median(frequencies) / frequencies
     return tuple(float(weight) for weight in weights)
+
+
+def limited(weights: Sequence[float], limit: float | None) -> tuple[float, ...]:
+    """Weights of which none is more than `limit` times the smallest; as they are without a limit.
+
+    Example:
+        >>> limited((0.5, 1.0, 50.0), 20)
+        (0.5, 1.0, 10.0)
+    """
+    highest = float("inf") if limit is None else limit * min(weights)
+    return tuple(min(weight, highest) for weight in weights)
 
 
 def _pictures(case: TrainingCase, slice_axis: int | None) -> Sequence[torch.Tensor]:

@@ -15,3 +15,10 @@ class ComputeConfig(Section):
     """``bf16`` is mixed precision: weights stay in fp32."""
     channels_last: bool | Literal["auto"] = "auto"
     threads: PositiveInt | Literal["auto"] = "auto"
+    devices: PositiveInt = 1
+    """Processes of each machine that share every batch of one training, each with a GPU of its own where there are
+    GPUs; ``sampling.batch_size`` is that of all together."""
+    nodes: PositiveInt = 1
+    """Machines."""
+    strategy: Literal["ddp", "ddp_find_unused_parameters_true"] = "ddp"
+    """Lightning's, for several processes; the second also serves networks of which a part has no say in the loss."""

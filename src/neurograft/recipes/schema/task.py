@@ -34,6 +34,9 @@ class TaskConfig(Section):
     class_weights: Literal["none", "median_frequency"] = "none"
     """What a voxel counts in the cross-entropy of a softmax by its class: all the same, or the rarer the more
     (P4), by the frequencies in the training cases."""
+    class_weight_limit: float | None = Field(None, gt=1)
+    """No class weighs more than so many times what the one with the smallest weight does. Without a limit
+    a structure of a few voxels outweighs all else, and a model calls everything near it by its name."""
     class_weight_values: tuple[Annotated[float, Field(gt=0)], ...] | None = None
     """The weights, background first. Training measures them and writes them here."""
     dice_reduction: Literal["batch", "sample"] = "batch"
@@ -75,6 +78,8 @@ class TaskConfig(Section):
             raise ValueError("task.decision and task.dice_activation are for task.output: softmax; leave them out")
         if self.class_weights != "none" and (self.output != "softmax" or self.loss == "dice"):
             raise ValueError("task.class_weights are of a softmax's cross-entropy; set task.output and task.loss so")
+        if self.class_weights == "none" and self.class_weight_limit is not None:
+            raise ValueError("task.class_weight_limit is of task.class_weights: median_frequency; set it, or leave it")
         if self.class_weights == "none" and self.class_weight_values is not None:
             raise ValueError("task.class_weight_values are measured; set task.class_weights: median_frequency")
         if self.train == "age" and self.age_weight == 0:
