@@ -51,7 +51,7 @@ def test_from_plan_to_report(files: tuple[Path, Path], monkeypatch: pytest.Monke
     assert "3 cells: 1 of kind guard, 1 of kind train, 1 of kind score." in planned.output
     assert "Nothing is scored yet" in CliRunner().invoke(app, ["study", "report", str(out)]).output
     # Processes of their own are tested elsewhere.
-    monkeypatch.setattr("neurograft.studies.executors.local.LocalExecutor", lambda root, *_: InlineExecutor(root))
+    monkeypatch.setattr("neurograft.studies.executors.local.LocalExecutor", lambda root, **_: InlineExecutor(root))
     done = CliRunner().invoke(app, [*words, "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout[done.stdout.index("{") :])["done"] == 3

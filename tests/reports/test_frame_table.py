@@ -20,3 +20,11 @@ def test_a_small_figure_beside_a_large_one_keeps_its_decimals() -> None:
     assert "310" in texts[1][1]
     alone = frame_table(frame.iloc[:1])
     assert [cell.text for cell in alone.rows[0]][-2:] == texts[0][1:]
+
+
+def test_numbers_of_people_that_come_as_text_have_no_decimals() -> None:
+    frame = pd.DataFrame({"size": ["0", "2", "14"], "seconds": [3.25, 14.0, 20.5]})
+    texts = [[cell.text for cell in row] for row in frame_table(frame).rows]
+    assert texts == [["0", "3.25"], ["2", "14.00"], ["14", "20.50"]]
+    with_all = frame.assign(size=["2", "14", "all"])
+    assert [row[0].text for row in frame_table(with_all).rows] == ["2", "14", "all"]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from neurograft.studies.executors.base import Executor
+from neurograft.studies.executors.dask_cluster import ClusterConfig, DaskExecutor
 from neurograft.studies.executors.inline import InlineExecutor
 from neurograft.studies.executors.local import LocalExecutor
 from neurograft.studies.folder import StudyFolder
@@ -109,19 +112,25 @@ def test_sigkill_to_the_study_at_random_moments(tree: dict[str, Any], balls: Pat
 
 
 @pytest.mark.slow
-def test_sigkill_to_local_workers_while_they_train(tree: dict[str, Any], balls: Path, tmp_path: Path) -> None:
-    """The first attempt at every third training is killed with its worker."""
+def test_sigkill_to_workers_while_they_train(tree: dict[str, Any], balls: Path, tmp_path: Path) -> None:
+    """First attempts at trainings are killed with their workers, local ones and those of Dask."""
     protocol = load_protocol(write_protocol(tree, tmp_path))
+    executors: dict[str, Callable[[Path], Executor]] = {
+        # What runs through may run in this very process: that is quicker.
+        "undisturbed": InlineExecutor,
+        "local": partial(LocalExecutor, workers=2),
+        "dask": partial(DaskExecutor, config=ClusterConfig(workers=2)),
+    }
     outcomes = []
-    for name in ("undisturbed", "killed"):
+    for name, executor in executors.items():
         root = tmp_path / name
         plan = plan_study(protocol, root, Places(balls))
         killer = None
-        if name == "killed":
-            killer = subprocess.Popen([sys.executable, "-c", _KILLER, str(root)])
-        # What ran through may have run in this very process: that is quicker.
-        executor = partial(LocalExecutor, root, 2) if name == "killed" else partial(InlineExecutor, root)
-        result = run_study(plan, root, executor)
+        if name != "undisturbed":
+            # A worker of Dask takes long to come back.
+            kills = {"local": 2, "dask": 1}[name]
+            killer = subprocess.Popen([sys.executable, "-c", _KILLER, str(root), str(kills)])
+        result = run_study(plan, root, partial(executor, root))
         if killer is not None:
             killer.terminate()
             killer.wait()
@@ -130,17 +139,17 @@ def test_sigkill_to_local_workers_while_they_train(tree: dict[str, Any], balls: 
         assert results is not None
         write_results(results, root)
         outcomes.append(outcome(root))
-    killed = StudyFolder(tmp_path / "killed")
-    assert max(killed.result(name)["attempt"] for name in killed.finished()) > 1
-    assert outcomes[0] == outcomes[1]
+        attempts = [StudyFolder(root).result(cell)["attempt"] for cell in StudyFolder(root).finished()]
+        assert (max(attempts) > 1) == (name != "undisturbed")
+    assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
 _KILLER = """
 import json, os, signal, sys, time
 from pathlib import Path
 work, shot = Path(sys.argv[1]) / "work", []
-while len(shot) < 2:
-    time.sleep(0.002)
+while len(shot) < int(sys.argv[2]):
+    time.sleep(0.005)
     for claim in work.glob("*.0/claim.json") if work.is_dir() else ():
         cell = claim.parent.name
         partial = claim.parent / "out" / ".run.partial"

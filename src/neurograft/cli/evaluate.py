@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from neurograft.cli.executors import ClusterOption, PartsExecutorOption, WorkersOption, executor_of
 from neurograft.cli.options import BidsOption, JsonOption, OutOption, OverwriteOption, SubjectsOption, WhereOption
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from neurograft.scoring.run import Evaluation
+
+THREADS, MEMORY_MIB = 1, 2000
+"""Of a worker, where cases are measured in parts."""
 
 
 def evaluate(
@@ -70,6 +74,9 @@ def evaluate(
     ] = "leave-out",
     grids: Annotated[str, typer.Option(help="A prediction on another grid: refuse or resample.")] = "refuse",
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 takes as many as serve.")] = 0,
+    executor: PartsExecutorOption = None,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = "local",
     subjects: SubjectsOption = None,
     where: WhereOption = None,
     bids: BidsOption = None,
@@ -78,6 +85,7 @@ def evaluate(
 ) -> None:
     """Score predictions: overlap, surfaces, lesions, biomarkers and agreement, with tables and a page."""
     from dataclasses import replace
+    from functools import partial
     from typing import get_args
 
     from neurograft.cli.display import progress_bar, show_json
@@ -94,6 +102,8 @@ def evaluate(
     from neurograft.scoring.files import evaluation_summary, write_evaluation
     from neurograft.scoring.options import BOTH_SURFACES, ScoringOptions
     from neurograft.scoring.run import score_files
+    from neurograft.studies.parts.measuring import measure_in_parts
+    from neurograft.studies.parts.spreading import Spread
 
     slice_policies = {**{name: name for name in get_args(SlicePolicy)}, "none": None}
     definitions = {"both": BOTH_SURFACES, "none": (), "voxel": BOTH_SURFACES[:1], "element": BOTH_SURFACES[1:]}
@@ -132,8 +142,19 @@ def evaluate(
         **({"by": by} if by else {}),
     }
     check_free(out, overwrite)
+    spread = None
+    if executor is not None:
+        spread = Spread.beside(out, executor_of(executor, cluster, workers, THREADS, MEMORY_MIB, "cpu")[0])
     with progress_bar("Scoring") as progress:
-        evaluation = score_files(against, prediction, options=options, raters=raters, images=images, progress=progress)
+        evaluation = score_files(
+            against,
+            prediction,
+            options=options,
+            raters=raters,
+            images=images,
+            progress=progress,
+            measure=None if spread is None else partial(measure_in_parts, spread),
+        )
     grouped = summary_by(evaluation, against, by) if by and isinstance(against, Cohort) else None
     with staged_directory(out, identity, overwrite) as folder:
         write_evaluation(evaluation, folder)
@@ -144,6 +165,8 @@ def evaluate(
             dice = grouped[grouped["measure"] == "dice"].drop(columns=["measure", "unit", "policy"])
             report = replace(report, further_tables={**report.further_tables, f"Dice by {by}": dice})
         write_evaluation_page(report, folder / "evaluation.html")
+    if spread is not None:
+        spread.clear()
     if json:
         groups = {} if grouped is None else {f"summary_by_{by}": grouped.to_dict("records")}
         show_json({"out": str(out), **evaluation_summary(evaluation).model_dump(), **groups})

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from neurograft.cli.executors import ClusterOption, PartsExecutorOption, WorkersOption, executor_of
 from neurograft.cli.options import (
     BidsOption,
     JsonOption,
@@ -17,6 +18,9 @@ from neurograft.cli.options import (
     chosen,
     read_pairs,
 )
+
+THREADS, MEMORY_MIB = 1, 4000
+"""Of a worker, where scans are segmented in parts."""
 
 
 def predict(
@@ -50,6 +54,9 @@ def predict(
     overlays: Annotated[
         bool, typer.Option("--overlays/--no-overlays", help="Draw each scan with its mask on it.")
     ] = True,
+    executor: PartsExecutorOption = None,
+    workers: WorkersOption = None,
+    cluster: ClusterOption = "local",
     subjects: SubjectsOption = None,
     where: WhereOption = None,
     bids: BidsOption = None,
@@ -61,7 +68,8 @@ def predict(
 
     Masks lie on the scans' own grids. Overrides may set inference.* and postprocessing.* keys:
     inference.region=predicted segments a box that a coarse pass has found. inference.region=oracle
-    cuts it around the true structure, which needs labels, and every result says so.
+    cuts it around the true structure, which needs labels, and every result says so. With --executor the
+    scans are segmented in parts, side by side or on a cluster, and the files are the same.
     """
     from dataclasses import replace
 
@@ -110,7 +118,13 @@ def predict(
         request = PredictionRequest(
             bundles, scans, out, probabilities, overwrite, device, finder, engines, memory, overlays
         )
-        volumes = predict_cohort(request, progress)
+        if executor is None:
+            volumes = predict_cohort(request, progress)
+        else:
+            from neurograft.studies.parts.prediction import predict_in_parts
+
+            start, _ = executor_of(executor, cluster, workers, THREADS, MEMORY_MIB, device)
+            volumes = predict_in_parts(request, start, progress)
     if json:
         show_json({"out": str(out), "cases": len(scans), "volumes": volumes.to_dict("records")})
         return

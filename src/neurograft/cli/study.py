@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from neurograft.cli.executors import ClusterOption, WorkersOption, executor_of
 from neurograft.cli.options import JsonOption, read_pairs
-
-if TYPE_CHECKING:
-    from neurograft.studies.executors.base import Executor
-    from neurograft.studies.protocol.schema import Protocol
 
 app = typer.Typer(help="Run a protocol's grid of trainings, and answer its question.", no_args_is_help=True)
 
@@ -37,13 +34,8 @@ def run(
         bool, typer.Option(help="With --dry-run, try a few steps of each recipe to estimate the time.")
     ] = True,
     executor: Annotated[str, typer.Option(help="local (processes of this machine) or dask.")] = "local",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Cells side by side.  [default: as many as cores and memory carry]", show_default=False
-        ),
-    ] = None,
-    cluster: Annotated[str, typer.Option(help="For dask: local, a scheduler's address, or a YAML file.")] = "local",
+    workers: WorkersOption = None,
+    cluster: ClusterOption = "local",
     json: JsonOption = False,
     overrides: Annotated[
         list[str] | None,
@@ -64,7 +56,8 @@ def run(
     places = Places(data_root, {name: Path(path) for name, path in read_pairs(cohort, "--cohort", "NAME=PATH").items()})
     with held(StudyFolder(out)), progress_bar("Reading cohorts") as progress:
         plan = plan_study(chosen, out, places, progress)
-    start, count = _executor_of(executor, cluster, workers, chosen, out)
+    compute = chosen.compute
+    start, count = executor_of(executor, cluster, workers, compute.threads, compute.memory_mib, compute.device)
     if dry_run:
         from neurograft.studies.estimate import estimate_study
 
@@ -78,7 +71,7 @@ def run(
             typer.echo(sentence)
         return
     typer.echo(f"{len(plan.cells)} cells, {count} side by side", err=True)
-    result = run_study(plan, out, start, _teller())
+    result = run_study(plan, out, lambda: start(out), _teller())
     report = _write_report(out)
     if json:
         show_json(
@@ -183,35 +176,6 @@ def list_protocols() -> None:
 
     for name in protocol_names():
         typer.echo(f"{name}: {load_protocol(name).title}")
-
-
-def _executor_of(
-    kind: str, cluster: str, workers: int | None, protocol: "Protocol", out: Path
-) -> "tuple[Callable[[], Executor], int]":
-    """What starts the executor, and how many cells it runs side by side."""
-    from neurograft.errors import InputError
-    from neurograft.studies.executors.local import LocalExecutor, fitting_workers
-
-    compute = protocol.compute
-    if kind == "local":
-        count = workers or fitting_workers(compute.threads, compute.memory_mib)
-        return lambda: LocalExecutor(out, count, compute.threads, _gpus(compute.device)), count
-    if kind == "dask":
-        from neurograft.studies.executors.dask_cluster import DaskExecutor, load_cluster
-
-        config = load_cluster(cluster)
-        if workers is not None:
-            config = config.model_copy(update={"workers": workers})
-        return lambda: DaskExecutor(out, config, compute.threads, compute.memory_mib), config.workers
-    raise InputError(f"--executor {kind!r} is unknown", "Choose local or dask")
-
-
-def _gpus(device: str) -> list[int]:
-    if device == "cpu":
-        return []
-    import torch
-
-    return list(range(torch.cuda.device_count()))
 
 
 def _teller() -> Callable[[int, int, str], None]:

@@ -1,6 +1,7 @@
 """What train and adapt have in common: run, then say what came of it."""
 
 from neurograft.cli.display import progress_bar, show_json, show_table
+from neurograft.training.ranks import ranks_of
 from neurograft.training.request import TrainingRequest
 from neurograft.training.run import train_model
 
@@ -9,6 +10,8 @@ def run_training(request: TrainingRequest, json: bool) -> None:
     """Run a training and print its summary."""
     with progress_bar("Reading scans") as progress:
         info = train_model(request, progress)
+    if not ranks_of(request.recipe.compute).is_first:
+        return  # the first of several processes tells
     record = info.training
     if json:
         show_json(

@@ -3,6 +3,8 @@
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,25 +13,77 @@ import neurograft
 from neurograft.cohorts import CohortFingerprint
 from neurograft.errors import InputError
 from neurograft.inference.ages import AgeReader
-from neurograft.inference.case_steps import CaseSteps
+from neurograft.inference.case_steps import CaseResult, CaseSteps
 from neurograft.inference.engines.interface import describe
 from neurograft.inference.files import write_descriptions
 from neurograft.inference.oracle import require_references
 from neurograft.inference.pipeline import pipelined
 from neurograft.inference.region_files import region_summary
-from neurograft.inference.regions import Region
 from neurograft.inference.request import PredictionRequest
 from neurograft.inference.segmenting import Segmenter
 from neurograft.inference.trust_table import TrustTable
 from neurograft.models import Bundle
 from neurograft.outputs import check_free, staged_directory, write_json, write_table
 
-__all__ = ["PredictionRequest", "predict_cohort"]
+__all__ = ["PredictionRequest", "SegmentedCases", "open_segmenter", "predict_cohort", "segment_cases"]
 
 logger = logging.getLogger(__name__)
 
+Progress = Callable[[int, int], None]
 
-def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+
+@dataclass(frozen=True, eq=False)
+class SegmentedCases:
+    """What segmenting gave beside the files.
+
+    Attributes:
+        results: rows and region of each case, in the order of the cases.
+        engines: what ran each model; empty where nothing was left to run.
+    """
+
+    results: list[CaseResult]
+    engines: list[str]
+
+
+SegmentCases = Callable[[PredictionRequest, Segmenter, Path, Progress | None], SegmentedCases]
+"""Segments the cases of a request, and writes masks and what goes with them into a folder."""
+
+
+def open_segmenter(request: PredictionRequest, scans: int) -> Segmenter:
+    """The models of a request, ready for so many scans.
+
+    Raises:
+        InputError: models that do not agree.
+    """
+    locator = (
+        None if request.locator is None else Segmenter([request.locator], request.device, None, request.engines, scans)
+    )
+    return Segmenter(request.bundles, request.device, locator, request.engines, scans, request.memory_mib)
+
+
+def segment_cases(
+    request: PredictionRequest, segmenter: Segmenter, folder: Path, progress: Progress | None = None
+) -> SegmentedCases:
+    """Segment the cases one after the other; those that an interrupted attempt has finished are not repeated."""
+    scans = request.scans
+    known = [
+        CohortFingerprint.from_dict(entry) for bundle in request.learners for entry in bundle.info.training_subjects
+    ]
+    ages = AgeReader(folder / "ages.tsv", request.bundles, segmenter.runners.networks)
+    trust = TrustTable(folder / "trust.tsv", request.bundles[0])
+    steps = CaseSteps(scans, request, segmenter, known, folder, ages, trust)
+    results = []
+    for number, result in enumerate(pipelined(scans.cases, steps.read, steps.segment, steps.write), start=1):
+        results.append(result)
+        if progress is not None:
+            progress(number, len(scans.cases))
+    engines = [describe(chosen.engine) for _, chosen in sorted(segmenter.runners.chosen.items())]
+    return SegmentedCases(results, engines)
+
+
+def predict_cohort(
+    request: PredictionRequest, progress: Progress | None = None, segment: SegmentCases = segment_cases
+) -> pd.DataFrame:
     """Segment every case and write the results.
 
     An interrupted prediction continues with the cases that it had not finished.
@@ -37,6 +91,7 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
     Args:
         request: models, scans and output.
         progress: called with cases done and in all.
+        segment: segments the cases; in this process unless another way is given.
 
     Returns:
         A row a case and label: case, subject, session, label, index, voxels, volume_mm3, mask,
@@ -51,15 +106,8 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
             oracle asked for without reference labels.
     """
     check_free(request.out, request.overwrite)
-    locator = (
-        None
-        if request.locator is None
-        else Segmenter([request.locator], request.device, None, request.engines, len(request.scans.cases))
-    )
     scans = request.scans
-    segmenter = Segmenter(
-        request.bundles, request.device, locator, request.engines, len(scans.cases), request.memory_mib
-    )
+    segmenter = open_segmenter(request, len(scans.cases))
     if not scans.cases:
         raise InputError("no scan to predict on", "Check --input and --subjects", scans.source)
     missing = set(segmenter.channels) - set(scans.channels)
@@ -77,42 +125,29 @@ def predict_cohort(request: PredictionRequest, progress: Callable[[int, int], No
         logger.warning("channels by position: %s", pairs)
     if request.inference.region == "oracle":
         require_references(scans)
-    known = [
-        CohortFingerprint.from_dict(entry) for bundle in request.learners for entry in bundle.info.training_subjects
-    ]
-    rows: list[dict[str, Any]] = []
-    biomarkers: list[dict[str, Any]] = []
-    regions: list[Region] = []
     with staged_directory(request.out, _identity(request), request.overwrite) as folder:
         write_descriptions(folder, scans, segmenter.labels)
-        ages = AgeReader(folder / "ages.tsv", request.bundles, segmenter.runners.networks)
-        trust = TrustTable(folder / "trust.tsv", request.bundles[0])
-        steps = CaseSteps(scans, request, segmenter, known, folder, ages, trust)
         try:
-            written = pipelined(scans.cases, steps.read, steps.segment, steps.write)
-            for number, (volumes, measured, region) in enumerate(written, start=1):
-                rows += volumes
-                biomarkers += measured
-                regions.append(region)
-                if progress is not None:
-                    progress(number, len(scans.cases))
+            found = segment(request, segmenter, folder, progress)
         except InputError:
             # The mend may be another list of scans, which must not find this attempt in its way.
             if not any(folder.rglob("*_dseg.nii.gz")):
                 shutil.rmtree(folder)
             raise
+        regions = [region for _, _, region in found.results]
+        ages = AgeReader(folder / "ages.tsv", request.bundles, segmenter.runners.networks)
         ages.write_regions({case.id: region for case, region in zip(scans.cases, regions, strict=True)})
         ages.write_errors(folder / "age_errors.tsv")
-        frame = pd.DataFrame(rows)
+        frame = pd.DataFrame([row for volumes, _, _ in found.results for row in volumes])
         write_table(folder / "volumes.tsv", frame)
-        write_table(folder / "biomarkers.tsv", pd.DataFrame(biomarkers))
+        write_table(folder / "biomarkers.tsv", pd.DataFrame([row for _, rows, _ in found.results for row in rows]))
         models = [_identity_of(bundle) for bundle in request.bundles]
         write_json(
             folder / "prediction.json",
             {
                 "models": models,
                 "cases": len(scans.cases),
-                "engines": [describe(chosen.engine) for _, chosen in sorted(segmenter.runners.chosen.items())],
+                "engines": found.engines,
                 "region": region_summary(request.inference, regions, _identity_of(request.locator)),
                 "neurograft": neurograft.__version__,
             },

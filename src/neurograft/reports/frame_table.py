@@ -109,8 +109,12 @@ def _column(name: str, heading: str, values: pd.Series, kinds: Sequence[str] | N
     if pd.api.types.is_bool_dtype(values):
         return text_column(heading, values.map({True: "yes", False: "no"}))
     numbers = _numbers(values)
-    if not pd.api.types.is_numeric_dtype(values) and np.isnan(numbers).sum() > values.isna().sum():
-        return text_column(heading, values)
+    if not pd.api.types.is_numeric_dtype(values):
+        if np.isnan(numbers).sum() > values.isna().sum():
+            return text_column(heading, values)
+        if all(str(value).isdigit() for value in values.dropna()):
+            # Numbers of people and the like, in a column where "all" may stand too.
+            return count_column(heading, numbers)
     if name == "p" or name.startswith("p_") or name.endswith("_p"):
         return TableColumn(heading, True, tuple(_number(value, p_value(value)) for value in numbers))
     if name == "n" or name.startswith("n_") or pd.api.types.is_integer_dtype(values):

@@ -65,6 +65,10 @@ class PatchBatches:
         slice_axis: the array axis of slices that must not be mixed.
         synthesiser: makes the images of cases that bring maps to make them from.
 
+    Attributes:
+        share: of several processes that share each batch, the number of this one, and how many there are. All draw
+            the same batch; each makes its own part of it.
+
     Raises:
         InputError: there are no cases, they have different numbers of channels, or left-right flips are
             asked for while a label or a frame of the prior of one side has no partner.
@@ -117,6 +121,7 @@ class PatchBatches:
         self.context = context
         self.slice_axis = slice_axis
         self.synthesiser = synthesiser
+        self.share = (0, 1)
         self._numbers = sorted(set.intersection(*(set(case.covariates) for case in self.cases)))
         self._flip_axes = flipped_array_axes(augmentation.flip_axes, orientation)
         self._mirror_axis = flipped_array_axes(["left-right"], orientation)[0]
@@ -144,6 +149,9 @@ class PatchBatches:
         if self.slice_axis is not None:
             spatial = [kept_in_plane(draw, self.slice_axis) for draw in spatial]
         intensity = draw_intensity(self.augmentation, count, self.image_channels, generator)
+        rank, world = self.share
+        mine = slice(rank * count // world, (rank + 1) * count // world)
+        patches, spatial, intensity = patches[mine], spatial[mine], intensity[mine]
         image, target = extract(
             self.cases,
             patches,
@@ -155,7 +163,7 @@ class PatchBatches:
             self._mirror_axis,
             self.context,
         )
-        image, target = self._made(image, target, patches, generator)
+        image, target = self._made(image, target, patches, generator, count, mine)
         target, unknown = split_unknown(target, self.cases, patches, spatial, self.mirror_pairs, self._mirror_axis)
         case_ids = tuple(self.cases[patch.case].id for patch in patches)
         numbers = self._covariates(patches)
@@ -168,7 +176,13 @@ class PatchBatches:
         return Batch(image, target, case_ids, unknown=unknown, covariates=numbers, seed=seed)
 
     def _made(
-        self, image: Tensor, target: Tensor, patches: Sequence[PatchDraw], generator: torch.Generator
+        self,
+        image: Tensor,
+        target: Tensor,
+        patches: Sequence[PatchDraw],
+        generator: torch.Generator,
+        count: int,
+        mine: slice,
     ) -> tuple[Tensor, Tensor]:
         """Put made images in the place of the maps to make them from; what they do not show is background."""
         maps = [self.cases[patch.case].generation for patch in patches]
@@ -176,7 +190,7 @@ class PatchBatches:
         if self.synthesiser is None or not voxels:
             return image, target
         block: Size = (image.shape[2], image.shape[3], image.shape[4])
-        draws = self.synthesiser.draw(len(patches), block, self.spacing_mm, generator)
+        draws = self.synthesiser.draw(count, block, self.spacing_mm, generator)[mine]
         made, seen = self.synthesiser.make(image[:, 0], draws, self.spacing_mm, voxels)
         answer = (slice(first, first + size) for first, size in zip(self.context.before, target.shape[1:], strict=True))
         return torch.cat([made, image[:, 1:]], 1), torch.where(seen[:, *answer], target, 0)
@@ -186,6 +200,7 @@ class PatchBatches:
         other = copy(self)
         other.cases = tuple(cases)
         other.seed = seed
+        other.share = (0, 1)
         off = {name: 0.0 for name in AugmentationConfig.model_fields if name.endswith("_probability")}
         other.augmentation = self.augmentation.model_copy(update=off)
         return other

@@ -26,6 +26,8 @@ from neurograft.scoring.workers import share_of_cores
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
+Measure = Callable[[Sequence[Pair], LabelTables, ScoringOptions, Progress | None], Iterable[CaseMeasures]]
+"""Reads and measures cases, and gives them in their order."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def score_files(
     raters: Mapping[str, Path] | None = None,
     images: Path | None = None,
     progress: Progress | None = None,
+    measure: Measure | None = None,
 ) -> Evaluation:
     """Score a folder of predictions against a cohort or a folder of label maps.
 
@@ -69,6 +72,7 @@ def score_files(
         raters: further folders of label maps of the same cases, by rater.
         images: folder of the images, where the reference is no cohort.
         progress: called after every case with the cases done and the cases in all.
+        measure: reads and measures the cases; processes of this machine unless another way is given.
 
     Raises:
         InputError: unpaired, missing or unreadable files, different grids, no label in common, or an
@@ -104,7 +108,10 @@ def score_files(
     oracle = _oracle_cases(pairing, prediction)
     if oracle:
         logger.warning("%d cases were predicted with an %s", len(oracle), ORACLE_WORDS)
-    measured = list(_measure(pairing.pairs, tables, options, progress))
+    measured = list((measure or _measure)(pairing.pairs, tables, options, progress))
+    for case in measured:
+        if not case.scores:
+            logger.warning("case %s is not scored: its reference annotates no label throughout", case.case)
     if all(row["reference_mm3"] == 0 for case in measured for row in case.scores if row["kind"] == "label"):
         raise InputError(
             f"none of the labels {', '.join(names)} occurs in a reference that annotates it",
@@ -182,7 +189,7 @@ def _measure(
 ) -> Iterator[CaseMeasures]:
     """Cases in their order, each read and measured by one of the workers."""
     workers, threads = share_of_cores(options.workers, len(pairs))
-    one = partial(_measure_pair, tables=tables, options=options, threads=threads)
+    one = partial(measure_pair, tables=tables, options=options, threads=threads)
     if workers > 1:
         # Not forked: a process that has run threads must not be.
         context = multiprocessing.get_context("spawn")
@@ -194,14 +201,13 @@ def _measure(
 
 def _told(measured: Iterable[CaseMeasures], total: int, progress: Progress | None) -> Iterator[CaseMeasures]:
     for done, case in enumerate(measured, start=1):
-        if not case.scores:
-            logger.warning("case %s is not scored: its reference annotates no label throughout", case.case)
         if progress is not None:
             progress(done, total)
         yield case
 
 
-def _measure_pair(pair: Pair, tables: LabelTables, options: ScoringOptions, threads: int) -> CaseMeasures:
+def measure_pair(pair: Pair, tables: LabelTables, options: ScoringOptions, threads: int) -> CaseMeasures:
+    """Read and measure one case, its labels shared by some threads."""
     arrays = read_case(pair, tables, options.policies.grids, options.biomarkers)
     wanted = replace(options, contrast_wanted=pair.reference_region is not None or tables.region is not None)
     return measure_case(pair.case, pair.subject, arrays, tables.reference.names, pair.unscored_labels, wanted, threads)

@@ -17,6 +17,7 @@ from neurograft.recipes.schema import Recipe
 from neurograft.studies.cells.cell import Cell
 from neurograft.studies.cells.training import people_of
 from neurograft.studies.folder import StudyFolder
+from neurograft.studies.kept_models import to_train_again
 from neurograft.studies.protocol.expansion import Plan
 from neurograft.training.request import TrainingRequest
 from neurograft.training.run import train_model
@@ -108,6 +109,7 @@ def estimate_study(plan: Plan, folder: StudyFolder, workers: int, probe: bool = 
         probe: whether to measure; else there is no time in the estimate.
     """
     there = folder.finished()
+    there -= to_train_again(folder, plan.cells, there)
     kinds = Counter(cell.kind for cell in plan.cells.values())
     missing = Counter(cell.kind for identifier, cell in plan.cells.items() if identifier not in there)
     waits = Counter(other for cell in plan.cells.values() for other in cell.after)
@@ -157,6 +159,8 @@ def _time(left: Sequence[Cell], plan: Plan, folder: StudyFolder) -> tuple[float,
         if cell.kind == "score":
             total += people * cost.prediction_seconds * len(cell.spec["models"])
         elif cell.spec["strategy"] != "none":
+            if "beside" in cell.spec:
+                people += len(folder.block(cell.spec["beside"]["people"]))
             total += _training_seconds(recipe, people, cost.step_seconds) + people * cost.case_seconds
     return total, max((cost.peak_memory_mib for cost in probed.values()), default=0.0)
 

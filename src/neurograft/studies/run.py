@@ -111,7 +111,8 @@ def run_study(
             raise InputError("another process has planned this study anew meanwhile", "Repeat the command", out)
         running = executor()
         try:
-            return run_cells(tuple(plan.cells.values()), folder, running, progress)
+            keep = protocol_of(folder).keep_models
+            return run_cells(tuple(plan.cells.values()), folder, running, progress, keep)
         finally:
             running.close()
 

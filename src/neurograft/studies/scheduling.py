@@ -9,6 +9,8 @@ from neurograft.studies.cells.cell import Cell
 from neurograft.studies.cells.running import Outcome
 from neurograft.studies.executors.base import Executor
 from neurograft.studies.folder import StudyFolder
+from neurograft.studies.kept_models import ModelKeeper, put_back, to_train_again
+from neurograft.studies.protocol.schema import KeepModels
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ def run_cells(
     folder: StudyFolder,
     executor: Executor,
     progress: Progress | None = None,
+    keep_models: KeepModels = "all",
 ) -> ScheduleResult:
     """Run all cells that have no result yet.
 
@@ -46,10 +49,15 @@ def run_cells(
         folder: of the study.
         executor: runs them.
         progress: called with cells finished, cells in all, and the title of the last one.
+        keep_models: whose weights stay when no cell waits for them any more.
     """
     result = ScheduleResult()
     there = folder.finished()
     by_id = {cell.id: cell for cell in cells}
+    for identifier in to_train_again(folder, by_id, there):
+        put_back(folder, identifier)
+        there.discard(identifier)
+    keeper = ModelKeeper(folder, by_id, there, keep_models)
     waits: dict[str, int] = {}
     followers: dict[str, list[str]] = {}
     ready: deque[str] = deque()
@@ -81,6 +89,7 @@ def run_cells(
                 _fail(cell, outcome, by_id, followers, folder, result)
             else:
                 result.done += 1
+                keeper.finished(cell)
                 freed = []
                 for other in followers.pop(outcome.cell, ()):
                     waits[other] -= 1

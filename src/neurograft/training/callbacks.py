@@ -59,6 +59,8 @@ class BestWeights(Callback):
         self.last_seen = trainer.global_step
         if self.figure.is_better(value, self.best):
             self.best, self.step = value, trainer.global_step
+            if not trainer.is_global_zero:
+                return
             state = {
                 name: t.detach().cpu().contiguous().clone() for name, t in _network_of(pl_module).state_dict().items()
             }

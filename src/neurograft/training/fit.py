@@ -30,8 +30,10 @@ from neurograft.training.adversary import Adversary
 from neurograft.training.budget import plan_steps
 from neurograft.training.callbacks import BestWeights, CheckpointFile, History, Patience, ResumePoint
 from neurograft.training.cases import PreparedCase
+from neurograft.training.gathering import has_batch_norm
 from neurograft.training.module import FitModule, build_optimiser
 from neurograft.training.progress import TrainingProgress
+from neurograft.training.ranks import Ranks, await_file, ranks_of, require_divisible
 from neurograft.training.validation import Scorer
 from neurograft.transfer import TransferPlan, optimiser_groups, set_learning
 
@@ -41,7 +43,7 @@ LARGEST_CHUNK = 50
 """Steps between two resume points, at most."""
 VALIDATIONS = 10
 """How often ``every: auto`` validates."""
-RESUME, BEST = "resume.ckpt", "best.safetensors"
+RESUME, BEST, PLAN = "resume.ckpt", "best.safetensors", "plan.json"
 """What a training keeps while it runs."""
 
 
@@ -94,6 +96,7 @@ def fit(
     anchor: Mapping[str, Tensor],
     folder: Path,
     title: str,
+    first_folder: Path | None = None,
 ) -> FitResult:
     """Train `network` in place.
 
@@ -110,9 +113,17 @@ def fit(
         anchor: source weights for L2-SP.
         folder: for checkpoints and logs; what is there from an earlier attempt is continued.
         title: shown with the progress.
+        first_folder: where several processes train this network and this is not the first of them, the folder of
+            the first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    plan = _planned(folder / "plan.json", network, task, transfer, recipe, batches, validation)
+    ranks = ranks_of(recipe.compute)
+    require_divisible(recipe, task, transfer)
+    batches.share = (ranks.rank, ranks.world)
+    if first_folder is not None:
+        await_file(first_folder / PLAN)
+    first_folder = first_folder or folder
+    plan = _planned(first_folder / PLAN, network, task, transfer, recipe, batches, validation)
     torch.set_num_threads(plan.compute.threads)
     batches.device = torch.device(plan.compute.device)
     if plan.compute.channels_last:
@@ -129,19 +140,27 @@ def fit(
         score,
         has_validation=bool(validation),
         adversary=_adversary(task, network, batches, plan.total_steps),
+        world=ranks.world,
+        validation_cases=len(validation),
     )
+    if ranks.world > 1:
+        # Lightning looks once, when it begins, at what takes a gradient.
+        set_learning(network, transfer, progress=0.0)
+        if has_batch_norm(network):
+            logger.warning("batch norm takes its statistics from each process's own share of a batch")
     best = BestWeights(folder / BEST, task.figure)
     clock = _Clock()
-    shown = TrainingProgress(plan.total_steps, title, task.figure)
-    callbacks: list[Callback] = [clock, History(folder / "metrics.csv"), shown]
+    callbacks: list[Callback] = [clock, History(folder / "metrics.csv")]
+    if ranks.is_first:
+        callbacks.append(TrainingProgress(plan.total_steps, title, task.figure))
     if validation:
         callbacks.append(best)
         if recipe.validation.early_stopping_patience is not None:
             callbacks.append(Patience(recipe.validation.early_stopping_patience, task.figure))
-    resume = folder / RESUME
+    resume = first_folder / RESUME
     callbacks.append(ResumePoint(resume))
     trainer = _trainer(folder, recipe, plan, callbacks, bool(validation))
-    data = _ChunkedData(batches, plan, len(validation))
+    data = _ChunkedData(batches, plan, len(validation), ranks)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         try:
@@ -152,7 +171,7 @@ def fit(
                 error.filename = str(folder)
             raise
     kept = "last"
-    if validation and recipe.validation.keep == "best":
+    if validation and recipe.validation.keep == "best" and ranks.is_first:
         kept = _keep_best(network, best, score, trainer.global_step)
     network.eval()
     return FitResult(trainer.global_step, clock.seconds, kept, plan)
@@ -234,9 +253,9 @@ class _Chunk(Dataset[Batch]):
 class _ChunkedData(LightningDataModule):
     """Gives Lightning a chunk of steps as an epoch, and validation cases by index."""
 
-    def __init__(self, batches: PatchBatches, plan: FitPlan, validation_cases: int) -> None:
+    def __init__(self, batches: PatchBatches, plan: FitPlan, validation_cases: int, ranks: Ranks) -> None:
         super().__init__()
-        self.batches, self.plan, self.validation_cases = batches, plan, validation_cases
+        self.batches, self.plan, self.validation_cases, self.ranks = batches, plan, validation_cases, ranks
 
     def train_dataloader(self) -> DataLoader[Batch]:
         chunk = 0 if self.trainer is None else self.trainer.current_epoch
@@ -245,7 +264,10 @@ class _ChunkedData(LightningDataModule):
         return DataLoader(_Chunk(self.batches, first, steps), batch_size=None)
 
     def val_dataloader(self) -> DataLoader[int]:
-        return DataLoader(range(self.validation_cases), batch_size=1)  # type: ignore[arg-type]
+        # As many for each process; those beyond the last case are nobody's.
+        world = self.ranks.world
+        end = math.ceil(self.validation_cases / world) * world
+        return DataLoader(range(self.ranks.rank, end, world), batch_size=1)  # type: ignore[arg-type]
 
 
 def _trainer(folder: Path, recipe: Recipe, plan: FitPlan, callbacks: list[Callback], has_validation: bool) -> Trainer:
@@ -253,7 +275,10 @@ def _trainer(folder: Path, recipe: Recipe, plan: FitPlan, callbacks: list[Callba
         logging.getLogger(name).setLevel(logging.ERROR)
     return Trainer(
         accelerator={"cuda": "gpu"}.get(plan.compute.device, plan.compute.device),
-        devices=1,
+        devices=recipe.compute.devices,
+        num_nodes=recipe.compute.nodes,
+        strategy=recipe.compute.strategy if recipe.compute.devices * recipe.compute.nodes > 1 else "auto",
+        use_distributed_sampler=False,
         precision="bf16-mixed" if plan.compute.precision == "bf16" else "32-true",
         max_epochs=plan.chunks,
         check_val_every_n_epoch=plan.chunks_between_validations,

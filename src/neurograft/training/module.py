@@ -12,6 +12,7 @@ from neurograft.recipes.schema import OptimiserConfig
 from neurograft.sampling.batches import Batch
 from neurograft.tasks import Task
 from neurograft.training.adversary import Adversary
+from neurograft.training.gathering import joined_batch, joined_scores
 from neurograft.training.schedule import Plateau, rate_factor
 from neurograft.transfer import TransferPlan, optimiser_groups, set_learning, source_pull
 
@@ -32,6 +33,8 @@ class FitModule(LightningModule):
         score: figure of one validation case, by its index, or NaN.
         has_validation: whether there are such cases; else a plateau is one of the training loss.
         adversary: who judges what an autoencoding task gives back, or None.
+        world: processes that share each batch.
+        validation_cases: how many there are, of which each process scores some.
     """
 
     def __init__(
@@ -46,6 +49,8 @@ class FitModule(LightningModule):
         score: Callable[[int], float],
         has_validation: bool,
         adversary: Adversary | None = None,
+        world: int = 1,
+        validation_cases: int = 0,
     ) -> None:
         super().__init__()
         self.network = network
@@ -65,6 +70,9 @@ class FitModule(LightningModule):
             self.plateau = Plateau(optimiser.plateau_factor, optimiser.plateau_patience, better)
         self.chunk_losses: list[Tensor] = []
         self.validation_scores: list[float] = []
+        self.world = world
+        self.validation_cases = validation_cases
+        self.own_scores: dict[int, float] = {}
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let learn what the plan lets learn at this moment."""
@@ -80,13 +88,19 @@ class FitModule(LightningModule):
             # What a network leaves out at random is the step's own too, or no run could be repeated or resumed.
             torch.manual_seed(batch.seed)
             outputs = self.network.outputs(image)
+        if self.world > 1:
+            outputs, batch = joined_batch(outputs, batch, self.world)
         loss = self.task.batch_loss(outputs, batch, progress)
         if self.adversary is not None:
             self.judged = (outputs["main"].detach(), batch, self.global_step)
             loss = self.adversary.network_loss(loss, outputs["main"], batch, self.global_step)
+        told = loss.detach()
+        # Each process's gradient is that of its own share of this one loss, and Lightning takes their mean.
+        loss = loss * self.world
         if self.plan.l2sp_weight is not None:
-            loss = loss + source_pull(self.network, self.anchor, self.plan.l2sp_weight)
-        self.chunk_losses.append(loss.detach())
+            pull = source_pull(self.network, self.anchor, self.plan.l2sp_weight)
+            loss, told = loss + pull, told + pull.detach()
+        self.chunk_losses.append(told)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
@@ -133,15 +147,18 @@ class FitModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begin to collect."""
-        self.validation_scores = []
+        self.validation_scores, self.own_scores = [], {}
 
     def validation_step(self, batch: Sequence[int], batch_idx: int) -> None:
-        """Score validation cases."""
-        self.validation_scores += [self.score(int(index)) for index in batch]
+        """Score validation cases; what lies beyond the last one only keeps processes in step."""
+        self.own_scores |= {int(index): self.score(int(index)) for index in batch if index < self.validation_cases}
 
     def on_validation_epoch_end(self) -> None:
         """The mean over cases; those that say nothing do not count."""
         figure = self.task.figure
+        self.validation_scores = list(self.own_scores.values())
+        if self.world > 1:
+            self.validation_scores = joined_scores(self.own_scores, self.validation_cases, self.device)
         mean = torch.tensor(self.validation_scores, dtype=torch.float64).nanmean()
         self.log(figure.column, mean.nan_to_num(figure.without_cases).float())
 

@@ -36,6 +36,7 @@ from neurograft.training.cases import PreparedCase, prepare_cohort, split_valida
 from neurograft.training.class_weights import weighted, with_class_weights
 from neurograft.training.fit import BEST, RESUME, FitResult, fit
 from neurograft.training.identity import require_different_people, run_identity, source_subjects
+from neurograft.training.ranks import other_folder, ranks_of
 from neurograft.training.record import library_versions, parent_record, plan_rows, training_record
 from neurograft.training.request import TrainingRequest
 from neurograft.training.stages import train_in_stages
@@ -73,9 +74,16 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
     Raises:
         InputError: anything that the user can mend.
     """
-    check_free(request.out, request.overwrite)
     recipe = request.recipe
+    ranks = ranks_of(recipe.compute)
+    if ranks.is_first:
+        check_free(request.out, request.overwrite)
     if recipe.label_quality.refine_from is not None:
+        if ranks.world > 1:
+            raise InputError(
+                "label_quality.refine_from is two trainings, which several processes do not share",
+                "Set compute.devices=1 and compute.nodes=1",
+            )
         return train_in_stages(request, partial(train_model, progress=progress))
     cohort = _learnt_from(with_made_channels(request.cohort, recipe), recipe)
     if not cohort.cases:
@@ -104,10 +112,13 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
         identity["validation"] = sorted(request.validation_subjects)
     if transfer.learns_age:
         identity["ages"] = case_ages(cohort, recipe.task.age_covariate)
+    own = [fingerprint.to_dict() for fingerprint in fingerprints]
+    seen = [*ancestors, *own] if transfer.plan.trains else ancestors
+    if not ranks.is_first:
+        with other_folder(request.out, identity) as (folder, first_folder):
+            return _run(request, cohort, transfer, seen, folder, None, first_folder)
     with staged_directory(request.out, identity, request.overwrite) as folder:
         try:
-            own = [fingerprint.to_dict() for fingerprint in fingerprints]
-            seen = [*ancestors, *own] if transfer.plan.trains else ancestors
             return _run(request, cohort, transfer, seen, folder, progress)
         except InputError:
             # The mend may be another setting, which must not find this run in its way.
@@ -130,6 +141,7 @@ def _run(
     seen: list[dict[str, Any]],
     folder: Path,
     progress: CasesProgress | None,
+    first_folder: Path | None = None,
 ) -> BundleInfo:
     """Prepare, fit and write everything into `folder`."""
     recipe = request.recipe
@@ -187,7 +199,7 @@ def _run(
     result = None
     if transfer.plan.trains:
         start = {name: tensor.clone() for name, tensor in transfer.network.state_dict().items()}
-        result = _fit_plan(request, transfer, cohort, trained, held, folder, synthesiser)
+        result = _fit_plan(request, transfer, cohort, trained, held, folder, synthesiser, first_folder)
         if request.average is not None:
             average_with_source(transfer.network, start, transfer.report, transfer.task.outputs, request.average)
     learners = (len(training), len({case.example.subject for case in held})) if result is not None else (0, 0)
@@ -259,6 +271,7 @@ def _fit_plan(
     held: list[PreparedCase],
     folder: Path,
     synthesiser: Synthesiser | None,
+    first_folder: Path | None,
 ) -> FitResult:
     recipe = request.recipe
     anchor = source_anchor(transfer.network, transfer.report) if transfer.plan.l2sp_weight is not None else {}
@@ -287,7 +300,9 @@ def _fit_plan(
     if not held:
         logger.info("no subject is held out for validation: the last weights are kept")
     title = f"{request.strategy} on {len({case.example.subject for case in trained})} subjects"
-    result = fit(transfer.network, transfer.task, transfer.plan, recipe, batches, held, anchor, folder, title)
+    result = fit(
+        transfer.network, transfer.task, transfer.plan, recipe, batches, held, anchor, folder, title, first_folder
+    )
     merge_adapters(transfer.network)
     return result
 

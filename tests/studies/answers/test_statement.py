@@ -114,6 +114,10 @@ def test_claims_are_judged_one_by_one(study: Protocol) -> None:
     (sentence,) = answer_claim(study, scores, claim)
     assert "holds here with 5 and 14 people" in sentence
     assert "does not hold here: the opposite is shown with 2 people" in sentence
+    gone = ClaimConfig(text="Freezing catches up.", better="full", than="freeze", expects="no better")
+    (sentence,) = answer_claim(study, scores, gone)
+    assert "does not hold here: full is still better with 5 and 14 people" in sentence
+    assert "holds here: freeze is even better with 2 people" in sentence
     absent = ClaimConfig(text="?", better="lora", than="freeze")
     assert answer_claim(study, scores, absent) == []
 

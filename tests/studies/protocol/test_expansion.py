@@ -265,3 +265,50 @@ def test_a_plan_that_was_cut_off_is_made_again(planned: Planner, tmp_path: Path)
     (tmp_path / "study" / "study.json").unlink()
     (tmp_path / "study" / ".4711.partial.study.json").write_text("{")
     assert list(planned("study").cells) == list(plan.cells)
+
+
+def by_sites(tree: dict[str, Any]) -> dict[str, Any]:
+    """Mixed training: the people of one site, all of the other beside them."""
+    sites = {name: {"path": "cohort.tsv", "where": {"site": name}} for name in "ab"}
+    grid = changed(
+        tree, cohort="a", sizes=[1, 2], pool=2, strategies=["scratch"], sources=[], label_from={}, folds=2,
+        variants={"mixed": {"beside": "b"}},
+    )  # fmt: skip
+    return {"cohorts": sites, "sources": {}, **grid}
+
+
+def test_mixed_training_has_all_of_another_cohort_beside_each_subset(
+    planned: Planner, tree: dict[str, Any], tmp_path: Path
+) -> None:
+    plan = planned(**by_sites(tree))
+    folder = StudyFolder(tmp_path / "study")
+    mixed = [cell for cell in plan.cells.values() if cell.kind == "train" and "beside" in cell.spec]
+    plain = [cell for cell in plan.cells.values() if cell.kind == "train" and "beside" not in cell.spec]
+    assert len(mixed) == len(plain) == 3
+    for cell in mixed:
+        assert set(folder.block(cell.spec["beside"]["people"])) == {"p1", "p3", "p5", "p7"}
+        assert len(folder.block(cell.spec["people"])) in (1, 2)
+    guard = next(cell for cell in plan.cells.values() if cell.kind == "guard")
+    assert {learners["cohort"] for learners in guard.spec["learners"]} == {"a", "b"}
+    wrong = by_sites(tree)
+    wrong["experiments"][0]["variants"] = {"mixed": {"beside": "c"}}
+    with pytest.raises(InputError, match="variant mixed names cohort 'c'"):
+        planned("wrong", **wrong)
+
+
+def test_a_mixed_training_learns_from_both_and_holds_out_of_the_target(
+    planned: Planner, tree: dict[str, Any], tmp_path: Path
+) -> None:
+    plan = planned(overrides=dict(TINY), **by_sites(tree))
+    folder = StudyFolder(tmp_path / "study")
+    cell = next(
+        cell
+        for cell in plan.cells.values()
+        if cell.kind == "train" and "beside" in cell.spec and len(folder.block(cell.spec["people"])) == 2
+    )
+    assert run_cell(folder.root, cell.to_dict()).status == "done"
+    # One of two of site a chooses the weights; the other and the four of site b are learnt from.
+    assert folder.result(cell.id)["people"] == 5
+    info = json.loads((folder.cell(cell.id) / "run" / "model" / "bundle.json").read_text())
+    assert info["training"]["validation_subjects"] == 1
+    assert {entry["name"] for entry in info["training_subjects"]} == {"a", "b"}

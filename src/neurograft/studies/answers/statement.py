@@ -153,7 +153,7 @@ def answer_claim(protocol: Protocol, scores: pd.DataFrame, claim: ClaimConfig) -
         for size, row in _comparisons(frames, claim.than, protocol, claim.better).items():
             found.setdefault(finding_of(row), []).append(size)
         if found:
-            said.append(f"{claim.text} {name}: {_claim_words(found)}.")
+            said.append(f"{claim.text} {name}: {_claim_words(found, claim)}.")
     return said
 
 
@@ -220,7 +220,7 @@ def _summed(sizes: Iterable[SizeAnswer], method: str, what: str, than: str) -> s
     return ("; ".join(parts) or f"there is nothing to compare {what} with") + "."
 
 
-def _claim_words(found: dict[Finding, list[str]]) -> str:
+def _claim_words(found: dict[Finding, list[str]], claim: ClaimConfig) -> str:
     words: dict[Finding, str] = {
         "better": "holds here",
         "worse": "does not hold here: the opposite is shown",
@@ -228,6 +228,12 @@ def _claim_words(found: dict[Finding, list[str]]) -> str:
         "no difference shown": "is not shown",
         "nothing can be said": "cannot be judged",
     }
+    if claim.expects == "no better":
+        words |= {
+            "better": f"does not hold here: {claim.better} is still better",
+            "worse": f"holds here: {claim.than} is even better",
+            "no difference shown": "is not spoken against: no difference is shown",
+        }
     return "; ".join(f"{text} with {_listed(found[finding])}" for finding, text in words.items() if finding in found)
 
 

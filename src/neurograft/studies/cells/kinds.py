@@ -38,6 +38,8 @@ KINDS = {
     "guard": "neurograft.studies.cells.guarding:guard_cell",
     "train": "neurograft.studies.cells.training:train_cell",
     "score": "neurograft.studies.cells.scoring:score_cell",
+    "predict-part": "neurograft.studies.parts.prediction:predict_part",
+    "measure-part": "neurograft.studies.parts.measuring:measure_part",
     "empty": "neurograft.studies.cells.kinds:empty_cell",
 }
 """Kind -> module and function, imported when a cell of the kind is run."""

@@ -4,11 +4,13 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from neurograft.cohorts import Cohort
+from neurograft.cohorts.combining import combine_cohorts
 from neurograft.errors import InputError
 from neurograft.hardware import describe_machine
 from neurograft.models import Bundle, open_bundle
@@ -39,7 +41,7 @@ def train_cell(context: CellContext) -> dict[str, Any]:
     source = source_of(context.folder, spec)
     if source is not None:
         recipe = with_scale_of(source, recipe)
-    cohort = people_of(context.folder, spec)
+    cohort, validation = _learners(context.folder, spec)
     torch.set_num_threads(spec["threads"])
     target = context.output / RUN
     request = TrainingRequest(
@@ -51,7 +53,7 @@ def train_cell(context: CellContext) -> dict[str, Any]:
         label_from=spec["label_from"],
         seed=spec["seed"],
         allow_shared_subjects=spec["shared"],
-        validation_subjects=None if spec["validation"] is None else tuple(spec["validation"]),
+        validation_subjects=validation,
     )
     if target.is_dir():
         # An earlier attempt was cut off between the training and the end of its cell.
@@ -98,6 +100,20 @@ def people_of(folder: StudyFolder, spec: Mapping[str, Any]) -> Cohort:
     """
     placed = json.loads(folder.description.read_text("utf-8"))["cohorts"]
     return verified(folder, placed[spec["cohort"]], spec["cohort"], folder.block(spec["people"]))
+
+
+def _learners(folder: StudyFolder, spec: Mapping[str, Any]) -> tuple[Cohort, tuple[str, ...] | None]:
+    """Whom a training learns from, and who of them chooses the weights, where that is not the recipe's to say."""
+    cohort = people_of(folder, spec)
+    validation = None if spec["validation"] is None else tuple(spec["validation"])
+    beside = spec.get("beside")
+    if beside is None:
+        return cohort, validation
+    # By the protocol's names, which differ: two tables may both be called cohort.tsv.
+    parts = [replace(cohort, name=spec["cohort"]), replace(people_of(folder, beside), name=beside["cohort"])]
+    if validation is not None:
+        validation = tuple(f"{spec['cohort']}_{subject}" for subject in validation)
+    return combine_cohorts(parts), validation
 
 
 def source_of(folder: StudyFolder, spec: Mapping[str, Any]) -> Bundle | None:

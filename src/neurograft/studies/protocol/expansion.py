@@ -122,6 +122,8 @@ class Expansion:
             source = self.protocol.sources[name]
             if source.cohort is not None:
                 learners.setdefault(source.cohort, set()).update(self._source_people(source, experiment, test))
+        for name in filter(None, (_beside(method) for method in methods)):
+            learners.setdefault(name, set()).update(self._source_people(SourceConfig(cohort=name), experiment, test))
         finished = [name for name in experiment.sources if self.protocol.sources[name].model is not None]
         guard = self._guard(experiment, test, learners, finished)
         for method in methods:
@@ -188,6 +190,10 @@ class Expansion:
             "shared": shared,
             **self._software(),
         }
+        beside = _beside(method)
+        if beside is not None and method.strategy != UNADAPTED:
+            theirs = self._source_people(SourceConfig(cohort=beside), experiment, test)
+            spec["beside"] = {"cohort": beside, "people": self._people(beside, theirs)}
         return self._keep(Cell("train", spec, (origin.id,) if isinstance(origin, Cell) else (), title))
 
     def _source(
@@ -347,6 +353,11 @@ def _methods(experiment: ExperimentConfig) -> Iterator[Method]:
                 continue
             for source in sources:
                 yield Method(strategy, source, name, config, several)
+
+
+def _beside(method: Method) -> str | None:
+    """The cohort that a method learns from together with each subset."""
+    return method.config.beside if isinstance(method.config, VariantConfig) else None
 
 
 def _require_strategy(text: str) -> None:

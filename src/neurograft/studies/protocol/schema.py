@@ -14,6 +14,7 @@ UNADAPTED = "none"
 ICC = "icc:"
 """Before the name of a quantity whose agreement with the reference is meant."""
 Size = PositiveInt | Literal["all"]
+KeepModels = Literal["all", "sources", "none"]
 
 
 class VariantConfig(TrainingConfig):
@@ -23,6 +24,9 @@ class VariantConfig(TrainingConfig):
     """Strategies to which it applies; all by default."""
     sources: tuple[str, ...] | None = None
     """Sources with which it applies; all by default."""
+    beside: str | None = None
+    """A cohort all of whose people, but for those tested, are learnt from together with each subset (P5's mixed
+    training)."""
     people_factor: PositiveInt = 1
     """So many times the people of each size, as when each has so many times fewer slices drawn (P3)."""
 
@@ -126,6 +130,8 @@ class ClaimConfig(Section):
     """A method."""
     than: str
     """Another."""
+    expects: Literal["better", "no better"] = "better"
+    """``no better``: the claim is that the first has no advantage any more."""
     experiments: tuple[str, ...] = ()
     """All by default."""
     sizes: tuple[Size, ...] = ()
@@ -165,6 +171,9 @@ class Protocol(Section):
     compute: ComputeConfig = ComputeConfig()
     keep_masks: bool = True
     """Keep the predictions, for the report's pictures."""
+    keep_models: KeepModels = "all"
+    """Weights that stay once no cell waits for them: ``all``, ``sources`` (those that other trainings start
+    from) or ``none``. Figures, masks and the report need none; a cell that is added later trains its source again."""
 
     @model_validator(mode="after")
     def _names_are_there(self) -> "Protocol":
@@ -174,6 +183,11 @@ class Protocol(Section):
         used = [(f"sources.{name}", source.cohort) for name, source in self.sources.items()]
         used += [(f"experiment {one.name}", one.cohort) for one in self.experiments]
         used += [(f"experiment {one.name}: test", one.test.cohort) for one in self.experiments]
+        used += [
+            (f"experiment {one.name}, variant {name}", variant.beside)
+            for one in self.experiments
+            for name, variant in one.variants.items()
+        ]
         for where, cohort in used:
             if cohort is not None and cohort not in self.cohorts:
                 raise ValueError(f"{where} names cohort {cohort!r}; there are {', '.join(self.cohorts)}")
