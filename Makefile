@@ -46,6 +46,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/regions.py
 	$(BIN)/python benchmarks/frozen_units.py
 	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/dense_triplanar.py --threads 2 --out benchmarks/results/dense_triplanar.md
+	$(BIN)/python benchmarks/study_cells.py
 
 # nnU-Net's needs name timm, which only its primus trainers use and which pulls torchvision: it is installed without
 # them, beside those that its plain trainer and predictor import.
