@@ -99,7 +99,7 @@ _UNET_WITH_ATLAS = NetworkPlan(
     strategy="full",
     source_budget="400steps",
     budget="120steps",
-    ways=(("none", False), ("transfer", False), ("scratch", False)),
+    ways=(("none", False), ("transfer", False)),
 )
 _ALL_WAYS: tuple[tuple[Method, bool], ...] = (
     ("none", False),
