@@ -123,6 +123,8 @@ def test_page_and_markdown_hold_raters_and_the_papers_rows(out: Path) -> None:
     text = (out / "midbrain-qsm.md").read_text("utf-8")
     assert "| Method | RN, rater 1 | SN, rater 1 | STN, rater 1 | RN, rater 2 |" in text
     assert "0.783 ± 0.061" in text
+    assert "| RN, rater 2 | SN, rater 2 | STN, rater 2 | Test people |" in text
+    assert "; 2 to 4 channels; crops of 64 and 48 voxels; Adam at 0.002 on 2 slices a step." in text
     assert "Pearson's r" in text
     html = (out / "midbrain-qsm.html").read_text("utf-8")
     assert "mean susceptibility, against rater 2" in html

@@ -49,6 +49,10 @@ def test_both_plans_make_recipes_and_the_full_one_is_the_papers() -> None:
             assert each.target_recipe(target, plan.OWN_SOURCES[0]).network.name == "encoder_decoder2d"
     full = plan.FULL_SOURCES.source_recipe(plan.OWN_SOURCES[0])
     assert full.preparation.crop_size == (256, 256, None)
+    made = plan.FULL_SOURCES.source_recipe(plan.OWN_SOURCES[1])
+    steps = 30 * (20 + 10) * made.sampling.patches_per_subject / made.sampling.batch_size
+    assert made.task.adversary is not None
+    assert made.task.adversary.from_step < steps / 2, "20 label maps and 10 people: the discriminator takes part"
     assert (full.network.stem_channels, full.budget, full.task.class_weights) == (64, "30epochs", "median_frequency")
 
 
@@ -207,6 +211,7 @@ def test_the_demo_leaves_tables_and_a_page(out: Path) -> None:
     text = (out / "sources.md").read_text("utf-8")
     for words in ("mIoU of slices, anatomy, 2 people", "Lesions touched", "Units that come from it", "--imagenet FILE"):
         assert words in text
+    assert "Test people, anatomy, 2 people" in text
     html = (out / "sources.html").read_text("utf-8")
     assert "What every source gives every target" in html
     scores = pd.read_csv(out / "sources-scores.tsv", sep="\t")

@@ -1,5 +1,6 @@
 """A prepared image in a file."""
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +63,14 @@ def test_a_file_that_was_cut_off_is_seen(left: int, tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(FileNotFoundError):
         read_prepared(path)
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="cannot be written"):
+            write_prepared(tmp_path / "a.safetensors", prepared())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())

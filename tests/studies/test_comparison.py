@@ -105,6 +105,12 @@ def test_nobody_to_test_is_refused(comparison: Comparison, tmp_path: Path) -> No
         run_comparison(replace(comparison, test=replace(comparison.test, cases=())), tmp_path / "out")
 
 
+def test_several_processes_for_one_training_are_refused(comparison: Comparison, tmp_path: Path) -> None:
+    two = comparison.recipe.model_copy(update={"compute": comparison.recipe.compute.model_copy(update={"devices": 2})})
+    with pytest.raises(InputError, match="a comparison runs each training in one process"):
+        run_comparison(replace(comparison, source_recipe=two), tmp_path / "out")
+
+
 def made_result(dice: dict[tuple[str, str], dict[str, float]], labels: tuple[str, ...] = ("x",)) -> ComparisonResult:
     """Scores by (strategy, people) and subject, one case a subject, two seeds that differ by 0.02."""
     rows = [

@@ -59,6 +59,7 @@ def test_a_second_training_reads_what_the_first_prepared(
     assert len(prepared_images) == len(balls.cases)
     assert f"{len(balls.cases)} of {len(balls.cases)} images were prepared before" in caplog.text
     assert same(first, second)
+    assert folder.stat().st_mode & 0o077 == 0
     shutil.rmtree(folder)
     assert same(first, prepare_cohort(balls, RESAMPLED))
 
@@ -131,3 +132,50 @@ def test_a_folder_that_cannot_be_written_stops_nothing(
     folder.write_text("in the way")
     assert len(prepare_cohort(balls, RESAMPLED)) == len(balls.cases)
     assert caplog.text.count("are not kept for the next time") == 1
+
+
+def test_many_short_trainings_stay_within_the_bound(balls: Cohort, folder: Path) -> None:
+    prepare_cohort(balls, RESAMPLED)
+    file = next(folder.iterdir())
+    for number in range(40):
+        shutil.copy(file, folder / f"{number}.safetensors")
+    before = set(folder.iterdir())
+    total = sum(path.stat().st_size for path in before)
+    # What it writes is a small share of the bound.
+    PreparedCache(total / 2**30).image(balls.cases[0], RESAMPLED.model_copy(update={"normalisation": "zscore"}))
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= total
+    assert set(folder.iterdir()) - before
+
+
+def test_a_folder_of_somebody_else_is_read(
+    balls: Cohort, prepared_images: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare_cohort(balls, RESAMPLED)
+
+    def refused(path: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(prepared_cache.os, "utime", refused)
+    assert same(first, prepare_cohort(balls, RESAMPLED))
+    assert len(prepared_images) == len(balls.cases)
+
+
+def test_another_version_of_what_computes_is_another_image(
+    balls: Cohort, prepared_images: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = PreparedCache()
+    cache.image(balls.cases[0], RESAMPLED)
+    # The template that scans are brought to comes with nilearn.
+    known = prepared_cache.version
+    monkeypatch.setattr(prepared_cache, "version", lambda name: known(name) + "x" * (name == "nilearn"))
+    cache.image(balls.cases[0], RESAMPLED)
+    assert len(prepared_images) == 2
+
+
+@pytest.mark.parametrize("text", ["much", "nan"])
+def test_a_bound_that_is_no_number(
+    text: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("NEUROGRAFT_PREPARED_GIB", text)
+    assert PreparedCache().most_bytes == prepared_cache.MOST_GIB * 2**30
+    assert "is no number" in caplog.text

@@ -83,6 +83,8 @@ assert finish(children) == [-9, -9]
 assert finish(pair("killed")) == [0, 0], Path("killed.0.log").read_text() + Path("killed.1.log").read_text()
 """
 
+COMMAND = "from neurograft.cli import main; main()"
+
 RECIPE = [
     "budget=8steps", "network.channels=[4,8]", "sampling.patch_size=[16,16,16]", "sampling.batch_size=4",
     "validation.hold_out=3", "validation.every=2", "optimiser.name=sgd", "optimiser.learning_rate=0.05",
@@ -174,3 +176,21 @@ def test_what_several_processes_do_not_train(overrides: list[str], strategy: str
     plan = plan_transfer(strategy, build_network(recipe.network, 1, 2, seed=0).units)
     with pytest.raises(InputError, match=words):
         require_divisible(recipe, task, plan)
+
+
+def test_processes_that_nobody_has_started_are_missed(boxes: Path, tmp_path: Path) -> None:
+    # In a batch job Lightning leaves the start of processes to srun, and here srun starts one.
+    batch_job = {"SLURM_NTASKS": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0"}
+    overrides = [*RECIPE, "compute.devices=2"]
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, "train", "--cohort", str(boxes), "--out", str(tmp_path / "out"), *overrides],
+        env={**os.environ, **batch_job, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.returncode != 0
+    assert "processes that run: 1" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / ".out.partial").exists()

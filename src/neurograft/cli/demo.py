@@ -26,7 +26,7 @@ def demo(
         ),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Of sources and subcortical: all that the paper ran, days on two cores.")
+        bool, typer.Option("--full", help="Of sources and subcortical: sizes near the papers', days on two cores.")
     ] = False,
     imagenet: Annotated[
         Path | None,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurograft.demos.nuclei import RATERS, TRANSFER, NucleiPlan, NucleiScans
+from neurograft.demos.nuclei import ARMS, RATERS, TRANSFER, NucleiPlan, NucleiScans
 from neurograft.demos.nuclei_runs import NucleiResult
 from neurograft.demos.nuclei_tables import (
     agreement_text,
@@ -71,6 +71,9 @@ def write_nuclei(plan: NucleiPlan, scans: NucleiScans, result: NucleiResult, fol
 
 def method_sentences(plan: NucleiPlan, scans: NucleiScans) -> list[str]:
     """What was done, and in what it differs from the paper."""
+    source, target = plan.source_recipe(ARMS[0]), plan.target_recipe(ARMS[0])
+    channels = target.network.channels
+    crops = " and ".join(str(max(side or 0 for side in each.preparation.crop_size or ())) for each in (source, target))
     return [
         f"A source learnt RN and SN-STN on axial slices of 2 mm of {len(scans.source.subjects)} phantoms. All but its "
         "outputs was copied and trained further on coronal slices of 0.83 mm with RN, SN and STN (reset_head); a twin "
@@ -82,8 +85,9 @@ def method_sentences(plan: NucleiPlan, scans: NucleiScans) -> list[str]:
         "Rater 1 drew what is learnt; both raters' drawings of the test people are compared with. The row of rater 2 "
         "is the raters' own agreement.",
         f"Shrunk from the paper's: {plan.source_budget.removesuffix('steps')} steps on the source and "
-        f"{plan.budget.removesuffix('steps')} a fold, in place of early stopping; 8 to 128 channels; crops of 64 and "
-        "48 voxels; Adam at 0.002 on 16 slices a step.",
+        f"{plan.budget.removesuffix('steps')} a fold, in place of early stopping; {min(channels)} to "
+        f"{max(channels)} channels; crops of {crops} voxels; Adam at {target.optimiser.learning_rate:g} on "
+        f"{target.sampling.batch_size} slices a step.",
         "Phantoms are easier than scans, and their raters were made to agree as P2's do: the figures show that the "
         "machinery works, and none of the paper's is reproduced by them. The paper's stand beside for orientation.",
         "Intervals and tests resample test people; they do not cover another draw of learners.",

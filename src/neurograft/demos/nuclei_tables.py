@@ -97,6 +97,8 @@ def dice_table(scores: pd.DataFrame) -> TextTable:
         for nucleus in NUCLEI:
             cells = [_mean_and_sd(scores, method, rater, nucleus) for method in methods]
             texts.append((f"{nucleus}, {rater}", True, cells))
+    people = scores.groupby("method")["subject"].nunique()
+    texts.append(("Test people", True, [str(people[method]) for method in methods]))
     for place, nucleus in enumerate(NUCLEI):
         texts.append((f"P2's {nucleus}", True, [PAPER[method][place] for method in methods]))
     return _table(texts)

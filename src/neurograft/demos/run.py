@@ -47,7 +47,7 @@ DATASETS = (
     "phantom", "msd-hippocampus", "label-budget", "neuromelanin", "midbrain-qsm", "ages", "sources", "subcortical",
 )  # fmt: skip
 WITH_FULL = ("sources", "subcortical")
-"""Those of which all that the paper ran can be asked for."""
+"""Those that have a full size."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -84,7 +84,7 @@ def run_demo(
         overwrite: replace an earlier demonstration.
         command: what the user typed, for the page.
         progress: called with models done, models in all, and the next one's name.
-        full: of sources and subcortical, all that the paper ran, which takes days on two cores.
+        full: of sources and subcortical, networks and budgets near the papers', which take days on two cores.
         imagenet: for sources, a file with the weights of a ResNet-50 trained on ImageNet, in torchvision's form.
 
     Returns:

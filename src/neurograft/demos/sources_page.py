@@ -109,8 +109,9 @@ def method_sentences(plan: SourcesPlan, scans: SourcesScans, with_imagenet: bool
         f"Budgets: {plan.source_budget}, {plan.anatomy_budget} for anatomy, {plan.lesion_budget} for lesions; slices "
         f"of {size} pixels; ResNet stem of {recipe.network.stem_channels} channels, latent of "
         f"{recipe.network.latent_channels}; {recipe.sampling.batch_size} slices a step; Adam at "
-        f"{recipe.optimiser.learning_rate:g}, a tenth of it from half of the budget on.",
-        f"Loss of the targets: {_LOSS_WORDS[recipe.task.loss]}, {_WEIGHT_WORDS[recipe.task.class_weights]}; of the "
+        f"{recipe.optimiser.learning_rate:g}, on targets a tenth of it from half of the budget on.",
+        f"Loss of the targets: {_LOSS_WORDS[recipe.task.loss]}, {_WEIGHT_WORDS[recipe.task.class_weights]}"
+        f"{_limit_words(recipe.task.class_weight_limit)}, where P4 has cross-entropy weighted without a limit; of the "
         "segmentation sources: cross-entropy weighted by median frequency, as P4 has it.",
         "Slices with lesions are turned, scaled and shifted at random, of which P4 says nothing; others are not."
         if plan.target_recipe(plan.targets()[-1], _NO_SOURCE).augmentation.rotation_probability > 0
@@ -124,6 +125,10 @@ def method_sentences(plan: SourcesPlan, scans: SourcesScans, with_imagenet: bool
 _NO_SOURCE = SourceModel(RANDOM)
 _WEIGHT_WORDS = {"none": "all classes alike", "median_frequency": "classes weighted by median frequency"}
 _LOSS_WORDS = {"ce": "cross-entropy", "dice": "Dice", "dice_ce": "Dice and cross-entropy"}
+
+
+def _limit_words(limit: float | None) -> str:
+    return "" if limit is None else f", none beyond {limit:g} times another"
 
 
 def best_examples(

@@ -118,6 +118,7 @@ def sources_table(summary: pd.DataFrame) -> TextTable:
             texts.append(("Lesions touched", True, [_one(row, "found_0ml") for row in rows]))
             texts.append(("of 1 ml or more", True, [_one(row, "found_1ml") for row in rows]))
             texts.append(("Predicted lesions that are true", True, [_one(row, "precision") for row in rows]))
+        texts.append((f"Test people, {where}", True, [_one(row, "n_subjects", 0) for row in rows]))
         texts.append((f"Seconds, {where}", True, [_one(row, "seconds", 0) for row in rows]))
     first = [next((row for key, row in records.items() if key[0] == name), None) for name in names]
     texts.append(("Seconds of the source", True, [_one(row, "source_seconds", 0) for row in first]))

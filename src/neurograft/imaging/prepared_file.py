@@ -56,7 +56,11 @@ def write_prepared(path: Path, prepared: PreparedImage) -> int:
         }
     )
     with atomic_file(path) as temporary:
-        save_file({_VOXELS: voxels}, temporary, {"image": header, "sha256": _checksum(voxels, header)})
+        try:
+            save_file({_VOXELS: voxels}, temporary, {"image": header, "sha256": _checksum(voxels, header)})
+        except SafetensorError as error:
+            # What it raises on a full disk is no OSError, and would pass for a failure of ours.
+            raise OSError(f"{path} cannot be written: {error}") from error
         return temporary.stat().st_size
 
 

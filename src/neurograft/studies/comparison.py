@@ -15,6 +15,7 @@ from neurograft.inference.run import PredictionRequest, predict_cohort
 from neurograft.models import Bundle, open_bundle
 from neurograft.recipes.schema import Recipe
 from neurograft.scoring.run import score_files
+from neurograft.training.ranks import require_one_process
 from neurograft.training.request import TrainingRequest
 from neurograft.training.run import train_model
 
@@ -185,6 +186,7 @@ def _request(comparison: Comparison, arm: Arm, source: Bundle | None, folder: Pa
 
 
 def _train_once(request: TrainingRequest) -> None:
+    require_one_process(request.recipe.compute, "a comparison")
     if not (request.out / "run.json").is_file():
         train_model(request)
 

@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 import torch
 from lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, distributed
 
+from neurograft.errors import InputError
 from neurograft.networks import UnitNetwork, unit_of
 from neurograft.recipes.schema import OptimiserConfig
 from neurograft.sampling.batches import Batch
@@ -73,6 +74,20 @@ class FitModule(LightningModule):
         self.world = world
         self.validation_cases = validation_cases
         self.own_scores: dict[int, float] = {}
+
+    def on_fit_start(self) -> None:
+        """Refuse to share batches with processes that nobody has started.
+
+        Raises:
+            InputError: other than the recipe's number of processes run.
+        """
+        running = distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+        if running != self.world:
+            raise InputError(
+                f"compute.devices times compute.nodes is {self.world}, and processes that run: {running}",
+                "Start as many with srun --ntasks-per-node or torchrun; or, for SLURM to leave that to the command, "
+                "set SLURM_JOB_NAME=interactive",
+            )
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Let learn what the plan lets learn at this moment."""

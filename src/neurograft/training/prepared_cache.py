@@ -10,7 +10,9 @@ The folder is bounded: what was not used for longest goes first. It may be delet
 import hashlib
 import json
 import logging
+import math
 import os
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,9 +32,9 @@ SIZE_VARIABLE = "NEUROGRAFT_PREPARED_GIB"
 MOST_GIB = 10.0
 FORMAT = 1
 """Raised whenever the files' form, or a preparation under an unchanged recipe, changes."""
-_COMPUTING = ("numpy", "scipy", "SimpleITK")
+_COMPUTING = ("nibabel", "nilearn", "numpy", "scipy", "SimpleITK")
 _TRIM_SHARE = 0.05
-"""The folder is looked through when so much of the bound was written since the last time."""
+"""The folder is looked through at the first file that is written, and when so much of the bound was written since."""
 
 
 def read_case_images(case: Case) -> tuple[list[Volume], Volume | None]:
@@ -54,7 +56,8 @@ class PreparedCache:
         self.folder = cache_folder() / "prepared"
         self.most_bytes = (_wanted_gib() if most_gib is None else most_gib) * 2**30
         self.reused = 0
-        self._written = 0.0
+        # Many short trainings that each wrote little would else never look.
+        self._written = math.inf
 
     def image(self, case: Case, config: PreparationConfig) -> PreparedImage:
         """A case's images as `prepare_image` prepares them.
@@ -70,7 +73,8 @@ class PreparedCache:
         if file is not None:
             try:
                 found = read_prepared(file)
-                os.utime(file)
+                with suppress(OSError):
+                    os.utime(file)  # which a folder of somebody else's refuses
                 self.reused += 1
                 return found
             except FileNotFoundError:
@@ -122,6 +126,8 @@ class PreparedCache:
 
     def _keep(self, file: Path, prepared: PreparedImage) -> None:
         try:
+            # Scans are of people: other users of the machine do not read them here.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._written += write_prepared(file, prepared)
             if self._written > _TRIM_SHARE * self.most_bytes:
                 self.trim()
@@ -138,7 +144,10 @@ def _content_hash(path: Path) -> str:
 def _wanted_gib() -> float:
     text = os.environ.get(SIZE_VARIABLE, "")
     try:
-        return float(text) if text else MOST_GIB
+        wanted = float(text) if text else MOST_GIB
     except ValueError:
+        wanted = math.nan
+    if math.isnan(wanted):
         logger.warning("%s is no number: %r; %g is taken", SIZE_VARIABLE, text, MOST_GIB)
         return MOST_GIB
+    return wanted

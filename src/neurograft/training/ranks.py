@@ -88,6 +88,24 @@ def require_divisible(recipe: Recipe, task: Task, plan: TransferPlan) -> None:
         )
 
 
+def require_one_process(config: ComputeConfig, what: str) -> None:
+    """Refuse several processes where the command that would be run again is more than one training.
+
+    Args:
+        config: of a training.
+        what: is run, such as "a study".
+
+    Raises:
+        InputError: several are asked for.
+    """
+    if config.devices * config.nodes > 1:
+        raise InputError(
+            f"{what} runs each training in one process, and compute.devices times compute.nodes is "
+            f"{config.devices * config.nodes}",
+            "Leave compute.devices and compute.nodes out",
+        )
+
+
 @contextmanager
 def other_folder(out: Path, identity: dict[str, Any]) -> Iterator[tuple[Path, Path]]:
     """For a process that is not the first: a folder to throw away, and the one that the first works in.

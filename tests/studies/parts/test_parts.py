@@ -1,5 +1,7 @@
 """Predictions and evaluations in parts give the files of those in one piece, byte for byte, interrupted or not."""
 
+import json
+import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -115,6 +117,16 @@ def test_a_folder_of_somebody_else_is_left_alone(model: Bundle, balls: Path, tmp
     with pytest.raises(InputError, match="files that neurograft did not make"):
         predict_in_parts(request(model, balls, tmp_path / "masks"), InlineExecutor)
     assert (tmp_path / ".masks.parts" / "letter.txt").read_text() == "mine"
+
+
+def test_a_kill_before_the_first_part_is_in_nobodys_way(tmp_path: Path) -> None:
+    spread = Spread.beside(tmp_path / "out", InlineExecutor)
+    spread.root.mkdir()
+    gone = {"host": platform.node(), "pid": 2**22 + 1, "started": 0.0}
+    StudyFolder(spread.root).lock.write_text(json.dumps(gone))
+    assert spread.run("empty", {}, []) == []
+    spread.clear()
+    assert not spread.root.exists()
 
 
 def test_an_evaluation_in_parts(balls: Path, whole: Path, tmp_path: Path) -> None:

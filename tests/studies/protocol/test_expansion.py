@@ -312,3 +312,8 @@ def test_a_mixed_training_learns_from_both_and_holds_out_of_the_target(
     info = json.loads((folder.cell(cell.id) / "run" / "model" / "bundle.json").read_text())
     assert info["training"]["validation_subjects"] == 1
     assert {entry["name"] for entry in info["training_subjects"]} == {"a", "b"}
+
+
+def test_several_processes_for_one_training_are_refused(planned: Planner, tree: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="a study runs each training in one process"):
+        planned(**changed(tree, overrides={**TINY, "compute.devices": 2}))

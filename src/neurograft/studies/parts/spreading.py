@@ -118,7 +118,9 @@ class Spread:
             shutil.rmtree(self.root)
 
     def _require_own(self) -> None:
-        if not self.root.exists() or not any(self.root.iterdir()):
+        # A kill, or another process that begins, leaves a lock before there is a mark.
+        lock = StudyFolder(self.root).lock.name
+        if not self.root.exists() or all(entry.name == lock for entry in self.root.iterdir()):
             return
         try:
             ours = json.loads((self.root / "parts.json").read_text("utf-8")) == MARK

@@ -16,6 +16,7 @@ from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol.draws import ALL, Subset, TestSet, find_pool, find_subsets, find_test_sets
 from neurograft.studies.protocol.people import SourceConfig, TrainingConfig
 from neurograft.studies.protocol.schema import TWIN, UNADAPTED, ExperimentConfig, Protocol, VariantConfig
+from neurograft.training.ranks import require_one_process
 from neurograft.training.record import library_versions
 from neurograft.transfer import STRATEGIES
 
@@ -314,6 +315,8 @@ class Expansion:
         texts = tuple(f"{key}={json.dumps(value)}" for key, value in values.items())
         if (name, texts) not in self._recipes:
             recipe = load_recipe(name, texts)
+            # Their start would run the study's command again.
+            require_one_process(recipe.compute, "a study")
             self._recipes[name, texts] = self.folder.keep_block(recipe.model_dump(mode="json"))
         return self._recipes[name, texts]
 
