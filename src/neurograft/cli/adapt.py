@@ -87,7 +87,7 @@ def adapt(
     # These belong to the source's cohort and to the machine that it was trained on; images that are made
     # are a source's, too.
     validation = dict(own["validation"])
-    if validation["split"] == "subject":
+    if validation.get("split") != "voxel":
         validation["hold_out"] = "auto"
     theirs = {"labels": None, "compute": {}, "validation": validation, "label_budget": {}, "synthesis": {}}
     theirs["label_quality"] = {}
