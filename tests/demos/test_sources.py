@@ -132,7 +132,8 @@ NATIVE = (
 )
 TINY = replace(
     plan.SMALL_SOURCES,
-    sizes=(2,),
+    sizes=(2, 3),
+    shared_people=2,
     test_people=2,
     pictures=4,
     picture_side=32,
@@ -187,6 +188,32 @@ def test_nobody_tested_has_been_seen_by_a_source(out: Path, data_root: Path) -> 
     assert {by_hash[person] for person in learnt["miccai2012-train"]} == real - tested
 
 
+def test_everybody_tested_is_tested_at_every_size_by_models_that_have_not_seen_them(data_root: Path) -> None:
+    cohort = open_cohort(data_root / "miccai2012-train")
+    scans = data.SourcesScans(cohort, cohort, cohort, cohort.subjects[:2], cohort, cohort)
+    targets = [target for target in TINY.targets() if target.kind == "anatomy"]
+    assert [(target.people, target.part, target.parts) for target in targets] == [(2, 0, 1), (3, 0, 2), (3, 1, 2)]
+    for target in targets:
+        learners, tested = scans.learners(target).subjects, scans.tested(target).subjects
+        assert len(learners) == target.people
+        assert not set(learners) & set(tested)
+        assert not set(tested) & set(scans.shared)
+    tested = [person for target in targets[1:] for person in scans.tested(target).subjects]
+    assert sorted(tested) == sorted(scans.tested(targets[0]).subjects) == sorted(cohort.subjects[2:])
+    assert len({target.folder for target in targets}) == 3
+
+
+def test_sizes_that_cannot_test_everybody_alike_are_refused() -> None:
+    with pytest.raises(ValueError, match="7 people leave 8 to test, which does not divide 10"):
+        replace(plan.SMALL_SOURCES, sizes=(7,)).targets()
+    assert [target.parts for target in replace(plan.SMALL_SOURCES, sizes=(10, 13)).targets()][:7] == [2] * 2 + [5] * 5
+
+
+def test_a_part_of_the_data_set_is_refused(data_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="4 people with labels, where 7 are expected"):
+        data.sources_scans(replace(TINY, test_people=5, shared_people=2, pictures=1), tmp_path, data_root)
+
+
 def test_sources_learn_what_they_are_for(out: Path) -> None:
     made = {model.name: open_bundle(out / "models" / f"source-{model.folder}") for model in THREE}
     assert made["MRI, segmentation"].labels.names == list(plan.TISSUES)
@@ -227,7 +254,7 @@ def made_result() -> SourcesResult:
     generator = np.random.default_rng(0)
     rows, models = [], []
     for source, dice in {"MRI, segmentation": 0.7, "pictures, segmentation": 0.5, "random start": 0.5}.items():
-        key = {"source": source, "target": "anatomy", "people": 3, "draw": 0}
+        key = {"source": source, "target": "anatomy", "people": 3, "draw": 0, "part": 0}
         for person in range(8):
             value = dice + generator.normal(0, 0.01)
             figures = {"dice": value, "iou": value / 2, "dice_slices": value, "iou_slices": value / 2}
@@ -255,7 +282,7 @@ def test_sentences_follow_from_figures() -> None:
 
 def test_only_imagenets_row_reads_its_file(data_root: Path, tmp_path: Path) -> None:
     cohort = open_cohort(data_root / "miccai2012-train")
-    scans = data.SourcesScans(cohort, cohort, cohort, cohort, cohort, cohort)
+    scans = data.SourcesScans(cohort, cohort, cohort, cohort.subjects[:2], cohort, cohort)
     file = tmp_path / "resnet50.pth"
     for model in plan.source_models(16, True)[-3:]:
         request = _target_request(TINY, scans, model, TINY.targets()[0], None, file, tmp_path / "out")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from neurograft.reports import EvaluationReport
+from neurograft.reports.evaluation_page import evaluation_page
 from neurograft.reports.evaluation_sentences import evaluation_answer, worst_row
 from neurograft.reports.measures import measure_of
 
@@ -29,16 +30,33 @@ def test_mean_comes_with_interval_count_policy_and_worst_case() -> None:
         summary_row("LC", 0.7, low=0.5, high=0.9, n=2, n_subjects=1, policy="absent from one: Dice 0"),
     )
     answer = evaluation_answer(report)
-    assert answer.means == (
+    assert answer.lead == (
         "LC: mean Dice 0.700 (95\N{NO-BREAK SPACE}% interval 0.500 to 0.900; 2 cases of 1 subject).",
     )
     assert answer.details == ("Worst case: b, Dice 0.500.", "Every case has a prediction, and no mask is empty.")
     assert answer.policy == "How such cases count: absent from one: Dice 0."
 
 
+def test_findings_stand_in_the_place_of_means() -> None:
+    report = EvaluationReport(
+        "title",
+        "",
+        cases(("a", "first", "ok", 0.9)),
+        pd.DataFrame([summary_row("first", 0.9, policy="absent from one: Dice 0")]),
+        findings=("The first is better.", "The second is not."),
+        row_name="model",
+    )
+    answer = evaluation_answer(report)
+    assert (answer.lead, answer.details) == (("The first is better.", "The second is not."), ())
+    assert answer.policy == "How such cases count: absent from one: Dice 0."
+    page = evaluation_page(report)
+    assert '<p class="lead">The first is better.</p>' in page
+    assert "Model by model" in page
+
+
 def test_lack_of_an_interval_is_said() -> None:
     report = report_of(cases(("a", "LC", "ok", 0.9)), summary_row("LC", 0.9, low=np.nan, high=np.nan, n=1))
-    assert evaluation_answer(report).means == (
+    assert evaluation_answer(report).lead == (
         "LC: mean Dice 0.900 (no interval, which takes two subjects or more; 1 case).",
     )
 
@@ -46,7 +64,7 @@ def test_lack_of_an_interval_is_said() -> None:
 def test_undefined_mean_is_said() -> None:
     report = report_of(cases(("a", "LC", "both-empty", np.nan)), summary_row("LC", np.nan, n=0))
     answer = evaluation_answer(report)
-    assert answer.means == ("LC: mean Dice is not defined, since no case counts.",)
+    assert answer.lead == ("LC: mean Dice is not defined, since no case counts.",)
     assert answer.details == ("In 1 of 1 mask reference and prediction are both empty: a.",)
 
 
@@ -67,7 +85,7 @@ def test_failures_are_counted_and_named_and_are_not_the_worst_case() -> None:
 def test_many_labels_are_a_mean_and_a_range(make_evaluation: Make) -> None:
     report = make_evaluation(labels=("A", "B", "C", "D", "E"))
     means = report.summary[report.summary["measure"] == "dice"].set_index("label")["mean"]
-    overall, span = evaluation_answer(report).means
+    overall, span = evaluation_answer(report).lead
     assert overall.startswith(f"Mean over labels: Dice {means['mean over labels']:.3f} (95")
     singles = means.drop("mean over labels")
     assert span == (
@@ -82,7 +100,7 @@ def test_labels_without_a_mean_are_counted() -> None:
         cases(*(("a", label, "ok", 0.5) for label in labels)),
         *(summary_row(label, mean, n=1) for label, mean in zip(labels, (0.5, np.nan, 0.7, 0.6), strict=True)),
     )
-    assert evaluation_answer(report).means == (
+    assert evaluation_answer(report).lead == (
         "Over 3 labels, mean Dice runs from 0.500 (A) to 0.700 (C), from 1 case each; not defined for 1 more.",
     )
 
@@ -109,6 +127,6 @@ def test_another_measure_leads_where_there_is_no_dice() -> None:
     per_case = pd.DataFrame({"case": ["a", "b"], "label": "LC", "hd95_max_voxel_mm": [2.0, 12.5]})
     summary = pd.DataFrame([{"label": "LC", "measure": "hd95_max_voxel_mm", "mean": 7.25, "n": 2}])
     answer = evaluation_answer(EvaluationReport("", "", per_case, summary))
-    assert answer.means == ("LC: mean HD95 7.250 mm (no interval, which takes two subjects or more; 2 cases).",)
+    assert answer.lead == ("LC: mean HD95 7.250 mm (no interval, which takes two subjects or more; 2 cases).",)
     assert answer.details == ("Worst case: b, HD95 12.50 mm.",)
     assert answer.policy == ""

@@ -145,7 +145,8 @@ def _report(
         agreement=agreement,
         paired=pairs,
         comparison=comparison,
-        warnings=answer,
+        findings=answer,
+        row_name="model",
         further_tables={"Errors, with those of answering the mean age": age_summary(ages)},
         facts=facts,
     )

@@ -120,7 +120,8 @@ def _report(
         paired=pairs,
         comparison=verdicts,
         # The verdicts stand by themselves, with the comparison.
-        warnings=[line for line in answer if line not in set(verdicts["verdict"])],
+        findings=[line for line in answer if line not in set(verdicts["verdict"])],
+        row_name="model",
         further_tables={"What learning took": result.models},
         facts=facts,
     )

@@ -77,6 +77,9 @@ class SourceTarget:
         people: who are learnt from.
         draw: number of the draw of these people.
         budget: of each training.
+        part, parts: which part of the test people it is tested on, and in how many parts they are tested: more
+            than one where it learns from more people than the sources share, so that some who are tested by others
+            are among them.
     """
 
     name: str
@@ -84,11 +87,13 @@ class SourceTarget:
     people: int
     draw: int
     budget: str
+    part: int = 0
+    parts: int = 1
 
     @property
     def folder(self) -> str:
         """The name as a folder's."""
-        return f"{self.kind}-{self.people}-draw{self.draw}"
+        return f"{self.kind}-{self.people}-draw{self.draw}-part{self.part}"
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,8 @@ class SourcesPlan:
     Attributes:
         sizes: people of the anatomy that are learnt from.
         draws: independent subsets of each size.
-        test_people: of the anatomy, whom no source has seen.
+        shared_people: of the anatomy, whom sources learn from too; nobody is tested on them.
+        test_people: of the anatomy, whom no source has seen; all are tested at every size.
         images_each: made images of each label map.
         pictures, picture_side: how many, and how many pixels wide.
         lesion_people, lesion_test: learnt from and tested.
@@ -114,6 +120,7 @@ class SourcesPlan:
 
     sizes: tuple[int, ...]
     draws: int
+    shared_people: int
     test_people: int
     images_each: int
     pictures: int
@@ -156,18 +163,29 @@ class SourcesPlan:
     def targets(self) -> tuple[SourceTarget, ...]:
         """All that every source is adapted to."""
         anatomy = tuple(
-            SourceTarget(f"anatomy, {size} people", "anatomy", size, draw, self.anatomy_budget)
-            for size in self.sizes
+            SourceTarget(f"anatomy, {size} people", "anatomy", size, draw, self.anatomy_budget, part, parts)
+            for size, parts in zip(self.sizes, map(self._parts, self.sizes), strict=True)
             for draw in range(self.draws)
+            for part in range(parts)
         )
         lesions = f"lesions, {self.lesion_people} people"
         return (*anatomy, SourceTarget(lesions, "lesions", self.lesion_people, 0, self.lesion_budget))
+
+    def _parts(self, size: int) -> int:
+        """In how many parts the test people are tested by models of `size` people."""
+        if size <= self.shared_people:
+            return 1
+        left = self.shared_people + self.test_people - size
+        if left < 1 or self.test_people % left:
+            raise ValueError(f"{size} people leave {left} to test, which does not divide {self.test_people}")
+        return self.test_people // left
 
 
 SMALL_SOURCES = SourcesPlan(
     sizes=(3, 10),
     draws=1,
-    test_people=5,
+    shared_people=5,
+    test_people=10,
     images_each=1,
     pictures=300,
     picture_side=128,
@@ -215,12 +233,13 @@ SMALL_SOURCES = SourcesPlan(
     of_classification=("network.classifier_features=256",),
     spacing_mm=2.0,
 )
-"""About half an hour on two cores."""
+"""Three quarters of an hour on two cores."""
 
 FULL_SOURCES = SourcesPlan(
     sizes=(3, 5, 10),
     draws=3,
-    test_people=5,
+    shared_people=5,
+    test_people=10,
     images_each=10,
     pictures=20000,
     picture_side=256,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from neurograft.cohorts import Cohort, combine_cohorts, fingerprint_cohort, hold_out, open_cohort, require_disjoint
 from neurograft.cohorts.combining import fingerprint_parts
-from neurograft.cohorts.splits import nested_subsets
+from neurograft.cohorts.splits import Subjects, k_folds, nested_subsets
 from neurograft.demos.sources import SourcesPlan, SourceTarget
 from neurograft.demos.subcortical_data import CHANNEL, STRUCTURES, T1_LIKE
 from neurograft.errors import InputError
@@ -34,28 +34,40 @@ class SourcesScans:
     """All cohorts.
 
     Attributes:
-        brains: what sources learn brains from: made images of label maps, and the real scans of `anatomy_pool`.
+        brains: what sources learn brains from: made images of label maps, and the real scans of those `shared`.
         pictures: what they learn natural images from.
-        anatomy_pool, anatomy_test: real scans with fourteen structures.
+        anatomy: real scans with fourteen structures.
+        shared: people of these whom sources learn from too; all others are tested.
         lesion_pool, lesion_test: phantoms with lesions.
     """
 
     brains: Cohort
     pictures: Cohort
-    anatomy_pool: Cohort
-    anatomy_test: Cohort
+    anatomy: Cohort
+    shared: Subjects
     lesion_pool: Cohort
     lesion_test: Cohort
 
     def learners(self, target: SourceTarget) -> Cohort:
         """Who a target learns from; of one draw the smaller set is inside the larger one."""
-        pool = self.anatomy_pool if target.kind == "anatomy" else self.lesion_pool
+        if target.kind == "anatomy" and target.parts > 1:
+            return self.anatomy.of_subjects([*self.shared, *self._part(target)[0]])
+        pool = self.anatomy.of_subjects(self.shared) if target.kind == "anatomy" else self.lesion_pool
         drawn = nested_subsets(pool.subjects, [target.people], SPLIT_SEED + target.draw)
         return pool.of_subjects(drawn[target.people])
 
     def tested(self, target: SourceTarget) -> Cohort:
         """Who is tested."""
-        return self.anatomy_test if target.kind == "anatomy" else self.lesion_test
+        if target.kind == "lesions":
+            return self.lesion_test
+        return self.anatomy.of_subjects(self._part(target)[1] if target.parts > 1 else self._others())
+
+    def _others(self) -> Subjects:
+        return tuple(person for person in self.anatomy.subjects if person not in self.shared)
+
+    def _part(self, target: SourceTarget) -> tuple[Subjects, Subjects]:
+        """Of the others: who is learnt from besides those shared, and who is tested."""
+        return k_folds(self._others(), target.parts, SPLIT_SEED + target.draw)[target.part]
 
 
 def sources_scans(plan: SourcesPlan, folder: Path, data_root: Path) -> SourcesScans:
@@ -72,6 +84,15 @@ def sources_scans(plan: SourcesPlan, folder: Path, data_root: Path) -> SourcesSc
     for name in ("brain-label-maps", "miccai2012-train"):
         if not (data_root / name).is_dir():
             raise InputError(f"holds no folder {name}", "Give the folder above both data sets", data_root)
+    real = open_cohort(data_root / "miccai2012-train")
+    expected = plan.shared_people + plan.test_people
+    if len(real.subjects) != expected:
+        raise InputError(
+            f"holds {len(real.subjects)} people with labels, where {expected} are expected",
+            "Give the whole data set",
+            data_root / "miccai2012-train",
+        )
+    shared, _ = hold_out(real.subjects, count=plan.test_people, seed=SPLIT_SEED)
     made, pictures, lesions = folder / "made", folder / "pictures", folder / "lesions"
     if not made.is_dir():
         maps = open_cohort(data_root / "brain-label-maps")
@@ -87,23 +108,23 @@ def sources_scans(plan: SourcesPlan, folder: Path, data_root: Path) -> SourcesSc
     if not lesions.is_dir():
         people = plan.lesion_people + plan.lesion_test
         make_lesion_cohort(lesions, people, LESION_SEED, ("FLAIR",), plan.spacing_mm)
-    real = open_cohort(data_root / "miccai2012-train")
-    learnt, tested = hold_out(real.subjects, count=plan.test_people, seed=SPLIT_SEED)
     tissues = tissue_labels(real, STRUCTURES)
     whole = real.select_labels({**{name: (name,) for name in STRUCTURES}, **tissues})
-    brains = combine_cohorts([_t1(open_cohort(made, name="made")), _t1(whole.of_subjects(learnt))])
+    brains = combine_cohorts([_t1(open_cohort(made, name="made")), _t1(whole.of_subjects(shared))])
     phantoms = open_cohort(lesions, name="lesion phantoms")
     scans = SourcesScans(
         brains=brains,
         pictures=open_cohort(pictures, name="made pictures"),
-        anatomy_pool=_t1(real.select_labels(list(STRUCTURES)).of_subjects(learnt)),
-        anatomy_test=_t1(real.select_labels(list(STRUCTURES)).of_subjects(tested)),
+        anatomy=_t1(real.select_labels(list(STRUCTURES))),
+        shared=shared,
         lesion_pool=phantoms.of_subjects(phantoms.subjects[: plan.lesion_people]),
         lesion_test=phantoms.of_subjects(phantoms.subjects[plan.lesion_people :]),
     )
-    for test in (scans.anatomy_test, scans.lesion_test):
-        for part in [*fingerprint_parts(brains), *map(fingerprint_cohort, (scans.anatomy_pool, scans.lesion_pool))]:
-            require_disjoint(part, fingerprint_cohort(test), f"cohort {part.name}", "the test subjects")
+    of_sources = fingerprint_parts(brains)
+    for target in plan.targets():
+        tested = fingerprint_cohort(scans.tested(target))
+        for part in (*of_sources, fingerprint_cohort(scans.learners(target))):
+            require_disjoint(part, tested, f"cohort {part.name}", "the test subjects")
     return scans
 
 

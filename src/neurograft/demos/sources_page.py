@@ -97,15 +97,16 @@ def method_sentences(plan: SourcesPlan, scans: SourcesScans, with_imagenet: bool
         "pictures; each target copied an encoder, started its decoder from random weights and trained everything "
         "(encoder_only), beside twins from random weights.",
         f"Brains: {len(scans.brains.subjects)} people, namely images made from label maps and the "
-        f"{len(scans.anatomy_pool.subjects)} real scans that the anatomy is learnt from, with other labels (tissues, "
+        f"real scans of {len(scans.shared)} people from whom all targets learn too, with other labels (tissues, "
         "or which of fourteen structures a slice shows). Nobody who is tested is among them.",
         f"Pictures: {len(scans.pictures.subjects)} made ones, of shapes cut out of two photographs, with their masks. "
         "They stand in for Taskonomy and ImageNet's classes, and are far poorer than either.",
         "ImageNet's weights were read from a file, into a ResNet-50 of full width."
         if with_imagenet
         else "ImageNet's weights were not given (--imagenet FILE), so that row is empty.",
-        f"Anatomy: fourteen structures of {len(scans.anatomy_test.subjects)} people who were set aside; lesions: "
-        f"{len(scans.lesion_test.subjects)} phantoms in FLAIR contrast, which is easier than P4's T1-weighted scans.",
+        f"Anatomy: fourteen structures of {plan.test_people} people, the same at every count; {_parts_words(plan)}"
+        f"lesions: {len(scans.lesion_test.subjects)} phantoms in FLAIR contrast, which is easier than P4's T1-weighted "
+        "scans.",
         f"Budgets: {plan.source_budget}, {plan.anatomy_budget} for anatomy, {plan.lesion_budget} for lesions; slices "
         f"of {size} pixels; ResNet stem of {recipe.network.stem_channels} channels, latent of "
         f"{recipe.network.latent_channels}; {recipe.sampling.batch_size} slices a step; Adam at "
@@ -127,6 +128,14 @@ _WEIGHT_WORDS = {"none": "all classes alike", "median_frequency": "classes weigh
 _LOSS_WORDS = {"ce": "cross-entropy", "dice": "Dice", "dice_ce": "Dice and cross-entropy"}
 
 
+def _parts_words(plan: SourcesPlan) -> str:
+    parts = {target.people: target.parts for target in plan.targets() if target.parts > 1}
+    if not parts:
+        return ""
+    named = " and ".join(f"from {people} people by {number} models" for people, number in parts.items())
+    return f"they are tested {named}, each on those whom it has not learnt from; "
+
+
 def _limit_words(limit: float | None) -> str:
     return "" if limit is None else f", none beyond {limit:g} times another"
 
@@ -137,20 +146,21 @@ def best_examples(
     """A test case of each target, the middle one of its best source."""
     examples = []
     for target in plan.targets():
-        if target.draw:
+        if target.draw or target.part:
             continue
         rows = summary[(summary["target"] == target.kind) & (summary["people"] == target.people)]
         source = str(rows.sort_values("dice")["source"].iloc[-1])
         scores = headline_scores(result)
         chosen = scores["source"].eq(source) & scores["target"].eq(target.kind) & scores["people"].eq(target.people)
-        dice = scores[chosen & scores["draw"].eq(0)].set_index("case")["dice"].sort_values()
+        first = scores["draw"].eq(0) & scores["part"].eq(0)
+        dice = scores[chosen & first].set_index("case")["dice"].sort_values()
         case_id = str(dice.index[len(dice) // 2])
         tested = scans.tested(target).select_labels(plan.target_recipe(target, _NO_SOURCE).labels)
         case = next(case for case in tested.cases if case.id == case_id)
         if case.label is None:
             continue
         image = read_image(next(iter(case.images.values())))
-        mask = read_label_map(result.masks[source, target.name, 0] / mask_path(tested, case))
+        mask = read_label_map(result.masks[source, target] / mask_path(tested, case))
         truth, found = (tested.labels.to_classes(one.data) for one in (read_label_map(case.label), mask))
         turned = [reorient(layer, image.grid, "RAS") for layer in (image.data, truth, found)]
         examples.append(
@@ -195,7 +205,8 @@ def _report(
         examples=examples,
         comparison=verdicts,
         # The verdicts stand by themselves, with the comparison.
-        warnings=[line for line in answer if line not in set(verdicts["verdict"])],
+        findings=[line for line in answer if line not in set(verdicts["verdict"])],
+        row_name="model",
         further_tables={
             "Every source by every target": summary,
             "Lesions found (P4)": result.detection,
@@ -208,7 +219,9 @@ def _report(
 def _by_unit(loading: pd.DataFrame) -> pd.DataFrame:
     """Tensors of each unit by what was done with them, a row a source, target and unit."""
     first = loading[
-        (loading["draw"] == 0) & (loading["people"] == loading.groupby("target")["people"].transform("min"))
+        (loading["draw"] == 0)
+        & (loading["part"] == 0)
+        & (loading["people"] == loading.groupby("target")["people"].transform("min"))
     ]
     counted = first.groupby(["source", "target", "unit", "action"], sort=False).size().unstack(fill_value=0)
     why = first.groupby(["source", "target", "unit"], sort=False)["why"].agg(

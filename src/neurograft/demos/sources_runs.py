@@ -19,7 +19,7 @@ from neurograft.training.run import train_model
 
 Progress = Callable[[int, int, str], None]
 
-KEY = ["source", "target", "people", "draw"]
+KEY = ["source", "target", "people", "draw", "part"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class SourcesResult:
     loading: pd.DataFrame
     detection: pd.DataFrame
     lesions: pd.DataFrame
-    masks: Mapping[tuple[str, str, int], Path]
+    masks: Mapping[tuple[str, SourceTarget], Path]
 
 
 def run_sources(
@@ -70,7 +70,9 @@ def run_sources(
             folder = out / f"source-{model.folder}"
             _train_once(_source_request(plan, scans, model, folder))
             source = open_bundle(folder)
-            records.append({"source": model.name, "target": "source", "people": 0, "draw": 0, **_record(folder)})
+            records.append(
+                {"source": model.name, "target": "source", "people": 0, "draw": 0, "part": 0, **_record(folder)}
+            )
             done += 1
         for target in targets:
             _tell(progress, done, total, f"{target.name} from {model.name}")
@@ -79,6 +81,7 @@ def run_sources(
                 "target": target.kind,
                 "people": target.people,
                 "draw": target.draw,
+                "part": target.part,
             }
             folder = out / f"{target.folder}-from-{model.folder}"
             _train_once(_target_request(plan, scans, model, target, source, imagenet, folder))
@@ -87,7 +90,7 @@ def run_sources(
             predictions = folder.with_name(f"{folder.name}-masks")
             for name, table in _scored(plan, scans, target, model, folder, predictions).items():
                 tables[name].append(table.assign(**key))
-            masks[model.name, target.name, target.draw] = predictions
+            masks[model.name, target] = predictions
             done += 1
     _tell(progress, done, total, "")
     joined = {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}

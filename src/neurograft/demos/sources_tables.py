@@ -140,8 +140,8 @@ def loading_table(result: SourcesResult) -> TextTable:
     loading = result.loading[result.loading["target"].notna()]
     texts: list[list[str]] = []
     for (source, target), rows in loading.groupby(["source", "target"], sort=False):
-        # All sizes and draws of a target load alike.
-        rows = rows[(rows["people"] == rows["people"].iloc[0]) & (rows["draw"] == rows["draw"].iloc[0])]
+        # All sizes, draws and parts of a target load alike.
+        rows = rows[(rows[["people", "draw", "part"]] == rows[["people", "draw", "part"]].iloc[0]).all(axis=1)]
         counts = rows["action"].value_counts()
         units = list(dict.fromkeys(rows.loc[rows["action"].isin(["copied", "adapted"]), "unit"]))
         stem = rows[(rows["unit"] == "stem") & (rows["action"] == "adapted")]

@@ -118,7 +118,8 @@ def _report(
         per_case=per_case,
         summary=summarise(per_case, Policies()).assign(policy=""),
         comparison=verdicts,
-        warnings=answer,
+        findings=answer,
+        row_name="model",
         further_tables={
             "The ladder beside the paper's": summary,
             "Every structure": structures,

@@ -33,6 +33,9 @@ class EvaluationReport:
         summary: a row per label and measure: ``label``, ``measure`` (a column of `per_case`), ``mean``,
             and of ``n``, ``n_subjects``, ``sd``, ``low``, ``high``, ``median``, ``min``, ``max``,
             ``n_left_out`` and ``policy`` what there is.
+        findings: what was found, a sentence each, where it is more than the means of labels; the page then begins
+            with them. Empty for an evaluation of one method, whose means are the answer.
+        row_name: what ``label`` holds, in one word: a label, a model, a way.
         examples: cases to look at, the worst first.
         agreement: a row per measured quantity and label.
         paired: measured in both masks, a row per case, label and quantity: ``case``, ``label``,
@@ -55,6 +58,8 @@ class EvaluationReport:
     subtitle: str
     per_case: pd.DataFrame
     summary: pd.DataFrame
+    findings: Sequence[str] = ()
+    row_name: str = "label"
     examples: Sequence[SliceExample] = ()
     agreement: pd.DataFrame | None = None
     paired: pd.DataFrame | None = None

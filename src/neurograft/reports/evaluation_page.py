@@ -29,6 +29,8 @@ from neurograft.reports.paired_measurements import PairedMeasurements, paired_me
 from neurograft.reports.series_style import FAILED_SERIES, ONE_SERIES, SUMMED_SERIES
 from neurograft.reports.slice_figure import PREDICTION_COLOUR, TRUTH_COLOUR
 
+LEAD_SENTENCES = 3
+"""So many sentences of the answer are in large print."""
 MOST_ROWS_IN_FIGURES = 5000
 """With more rows of cases, only the leading measures are drawn, so that a browser can still open the page."""
 
@@ -73,6 +75,7 @@ def evaluation_page(report: EvaluationReport) -> str:
         "evaluation.html",
         report=report,
         answer=evaluation_answer(report),
+        lead_sentences=LEAD_SENTENCES,
         warnings=(*report.swaps, *report.warnings),
         glance=glance_table(report),
         glance_caption=_glance_caption(leading, report),

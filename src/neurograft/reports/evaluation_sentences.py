@@ -21,9 +21,9 @@ _MASK_WORDS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """What a page says first: the means, then what a reader must know of them, then how failures count."""
+    """What a page says first: findings or the means, then what a reader must know, then how failures count."""
 
-    means: tuple[str, ...]
+    lead: tuple[str, ...]
     details: tuple[str, ...]
     policy: str
 
@@ -31,6 +31,8 @@ class Answer:
 def evaluation_answer(report: EvaluationReport) -> Answer:
     """The sentences that a page begins with."""
     measure = headline_measure(report)
+    if report.findings:
+        return Answer(tuple(report.findings), (), _policy(report, measure))
     details = (_worst_of_all(report, measure), *_failures(report))
     return Answer(tuple(_means(report, measure)), tuple(filter(None, details)), _policy(report, measure))
 

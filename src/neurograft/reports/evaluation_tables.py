@@ -49,7 +49,7 @@ def glance_table(report: EvaluationReport) -> TextTable:
         if measure.column in by_measure
     ]
     columns = [
-        text_column("Label", pd.Series(labels, dtype=object), said_once=False),
+        text_column(report.row_name.capitalize(), pd.Series(labels, dtype=object), said_once=False),
         *([_behind_column(first)] if "n" in first else []),
         *means[:1],
         _worst_column(report, headline, labels),
@@ -76,7 +76,7 @@ def measures_table(report: EvaluationReport) -> TextTable:
     listed = list(zip(records, places, strict=True))
     columns = [
         TableColumn("Measure", False, tuple(text_cell(measure.in_full) for measure in shown), said_once=True),
-        text_column("Label", rows["label"]),
+        text_column(report.row_name.capitalize(), rows["label"]),
         _numbers("Mean ± SD", [(r["mean"], mean_and_sd(r["mean"], r["sd"], d)) for r, d in listed]),
         _numbers(
             f"{100 * report.level:g}{NO_BREAK}% interval of the mean",
