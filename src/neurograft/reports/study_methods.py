@@ -102,9 +102,9 @@ def _experiment(protocol: Protocol, experiment: ExperimentConfig) -> list[str]:
             f"Each subset was divided into up to {experiment.folds} parts, each of which chose the weights of one "
             f"model; the models were {use}."
         )
-    if experiment.sources:
+    if experiment.every_source:
         said.append(
-            f"Models started from {_and(experiment.sources)} by the strategies "
+            f"Models started from {_and(experiment.every_source)} by the strategies "
             f"{_and(name for name in experiment.strategies if name != 'scratch')}"
             + (", and from random weights." if "scratch" in experiment.strategies else ".")
         )

@@ -234,10 +234,13 @@ def test_a_finished_model_that_knows_test_people_is_refused(
     outcome = run_cell(tmp_path / "study", guard.to_dict())
     assert outcome.status == "failed"
     assert "also among the test subjects" in outcome.error
-    # A source that is named for a variant only would have escaped the guard.
-    loose = {"v": {"sources": ["other"]}}
-    with pytest.raises(InputError, match="'other', which the experiment does not have"):
-        planned("loose", sources=sources | {"other": sources["one"]}, **changed(tree, variants=loose))
+    # A source that only a variant starts from does not escape the guard.
+    own = {"v": {"sources": ["other"]}}
+    plan = planned("own", sources=sources | {"other": sources["one"]}, **changed(tree, variants=own))
+    guard = next(cell for cell in plan.cells.values() if cell.kind == "guard")
+    assert [model["name"] for model in guard.spec["models"]] == ["one", "other"]
+    with pytest.raises(InputError, match="names source 'none'"):
+        planned("none", sources=sources, **changed(tree, variants={"v": {"sources": ["none"]}}))
 
 
 @pytest.mark.parametrize(
@@ -312,6 +315,17 @@ def test_a_mixed_training_learns_from_both_and_holds_out_of_the_target(
     info = json.loads((folder.cell(cell.id) / "run" / "model" / "bundle.json").read_text())
     assert info["training"]["validation_subjects"] == 1
     assert {entry["name"] for entry in info["training_subjects"]} == {"a", "b"}
+
+
+def test_mixed_training_may_start_from_a_source_of_the_cohort_it_is_mixed_with(
+    planned: Planner, tree: dict[str, Any]
+) -> None:
+    """The source knows these people, and nobody is tested on them."""
+    mixed = by_sites(tree)
+    mixed["experiments"][0] |= {"sources": ["other"], "strategies": ["full"]}
+    plan = planned(overrides=dict(TINY), **{**mixed, "sources": {"other": {"cohort": "b", "seed": 0}}})
+    shared = {"beside" in cell.spec: cell.spec["shared"] for cell in plan.cells.values() if cell.spec.get("source")}
+    assert shared == {True: True, False: False}
 
 
 def test_several_processes_for_one_training_are_refused(planned: Planner, tree: dict[str, Any]) -> None:

@@ -119,13 +119,13 @@ class Expansion:
         seeds = experiment.seeds or self.protocol.seeds
         methods = list(_methods(experiment))
         learners = {experiment.cohort: set(find_pool(experiment, test))}
-        for name in experiment.sources:
+        for name in experiment.every_source:
             source = self.protocol.sources[name]
             if source.cohort is not None:
                 learners.setdefault(source.cohort, set()).update(self._source_people(source, experiment, test))
         for name in filter(None, (_beside(method) for method in methods)):
             learners.setdefault(name, set()).update(self._source_people(SourceConfig(cohort=name), experiment, test))
-        finished = [name for name in experiment.sources if self.protocol.sources[name].model is not None]
+        finished = [name for name in experiment.every_source if self.protocol.sources[name].model is not None]
         guard = self._guard(experiment, test, learners, finished)
         for method in methods:
             if method.strategy == UNADAPTED:
@@ -172,13 +172,17 @@ class Expansion:
         recipe: str,
         title: str,
     ) -> Cell:
+        learners = [(experiment.cohort, subset.people)]
+        beside = _beside(method) if method.strategy != UNADAPTED else None
+        if beside is not None:
+            learners.append((beside, self._source_people(SourceConfig(cohort=beside), experiment, test)))
         origin, shared = None, False
         if method.source is not None:
             config = self.protocol.sources[method.source]
             origin = self._source(method.source, config, experiment, test, subset.seed)
             if config.cohort is not None:
                 source_people = self._source_people(config, experiment, test)
-                shared = self._share_people(config.cohort, source_people, experiment.cohort, subset.people)
+                shared = any(self._share_people(config.cohort, source_people, *others) for others in learners)
         spec = {
             "cohort": experiment.cohort,
             "people": self._people(experiment.cohort, subset.people),
@@ -191,10 +195,8 @@ class Expansion:
             "shared": shared,
             **self._software(),
         }
-        beside = _beside(method)
-        if beside is not None and method.strategy != UNADAPTED:
-            theirs = self._source_people(SourceConfig(cohort=beside), experiment, test)
-            spec["beside"] = {"cohort": beside, "people": self._people(beside, theirs)}
+        if beside is not None:
+            spec["beside"] = {"cohort": beside, "people": self._people(*learners[-1])}
         return self._keep(Cell("train", spec, (origin.id,) if isinstance(origin, Cell) else (), title))
 
     def _source(
@@ -342,7 +344,6 @@ class Expansion:
 
 def _methods(experiment: ExperimentConfig) -> Iterator[Method]:
     """Strategies by sources by variants, in the order of the protocol."""
-    several = len(experiment.sources) > 1
     variants: list[tuple[str, TrainingConfig]] = [("", experiment)] if experiment.plain else []
     for name, config in [*variants, *experiment.variants.items()]:
         chosen = experiment.strategies
@@ -355,7 +356,7 @@ def _methods(experiment: ExperimentConfig) -> Iterator[Method]:
                 yield Method(strategy, None, name, config)
                 continue
             for source in sources:
-                yield Method(strategy, source, name, config, several)
+                yield Method(strategy, source, name, config, max(len(experiment.sources), len(sources)) > 1)
 
 
 def _beside(method: Method) -> str | None:

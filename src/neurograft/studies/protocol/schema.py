@@ -23,7 +23,8 @@ class VariantConfig(TrainingConfig):
     strategies: tuple[str, ...] | None = None
     """Strategies to which it applies; all by default."""
     sources: tuple[str, ...] | None = None
-    """Sources with which it applies; all by default."""
+    """Sources with which it applies, those of the experiment by default; others are used by this variant alone,
+    such as one that was trained with the variant's network."""
     beside: str | None = None
     """A cohort all of whose people, but for those tested, are learnt from together with each subset (P5's mixed
     training)."""
@@ -71,13 +72,15 @@ class ExperimentConfig(TrainingConfig):
             raise ValueError("without sources the only strategy is scratch")
         if self.fold_models == "averaged" and not self.folds:
             raise ValueError("fold_models: averaged needs folds")
-        for name, variant in self.variants.items():
-            strange = set(variant.sources or ()) - set(self.sources)
-            if strange:
-                raise ValueError(f"variant {name!r} names source {min(strange)!r}, which the experiment does not have")
         if not self.plain and not self.variants:
             raise ValueError("plain: false leaves nothing to run without variants")
         return self
+
+    @property
+    def every_source(self) -> tuple[str, ...]:
+        """Its sources, then those that only variants start from."""
+        of_variants = (name for variant in self.variants.values() for name in variant.sources or ())
+        return tuple(dict.fromkeys((*self.sources, *of_variants)))
 
 
 class ScoringConfig(Section):
@@ -192,7 +195,7 @@ class Protocol(Section):
             if cohort is not None and cohort not in self.cohorts:
                 raise ValueError(f"{where} names cohort {cohort!r}; there are {', '.join(self.cohorts)}")
         for experiment in self.experiments:
-            for source in experiment.sources:
+            for source in experiment.every_source:
                 if source not in self.sources:
                     raise ValueError(
                         f"experiment {experiment.name} names source {source!r}; "
