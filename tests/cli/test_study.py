@@ -60,6 +60,10 @@ def test_from_plan_to_report(files: tuple[Path, Path], monkeypatch: pytest.Monke
     status = json.loads(CliRunner().invoke(app, ["study", "status", str(out), "--json"]).stdout)
     assert (status["cells"], status["done"], status["waiting"]) == (3, 3, 0)
     assert (out / "results" / "report.html").is_file()
+    text = (out / "results" / "report.md").read_text("utf-8")
+    for words in ("- cohorts: people: cohort.tsv", "- hardware: ", "- date: 20", "Time and memory of the trainings:"):
+        assert words in text
+    assert "machines" not in text, "names of computers stay on the page"
     need = CliRunner().invoke(app, ["study", "labels", str(out), "--target", "0.8"])
     assert "cannot be told" in need.output
     (folder / "p0_image.nii.gz").write_bytes(b"no image")

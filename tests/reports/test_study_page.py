@@ -12,6 +12,7 @@ import pytest
 
 from neurograft.reports.comparison import SliceExample
 from neurograft.reports.study import StudyReport
+from neurograft.reports.study_markdown import study_markdown
 from neurograft.reports.study_methods import methods_paragraph
 from neurograft.reports.study_page import write_study_page
 from neurograft.reports.study_report import _examples
@@ -94,6 +95,17 @@ def test_the_page_in_a_browser(report: StudyReport, opened: Open, tmp_path: Path
         column.click()
         cells = [float(row.text_content()) for row in page.query_selector_all("#case-table-1 tbody td:last-child")]
         assert cells == sorted(cells, reverse=True)
+
+
+def test_the_markdown_has_what_stands_open_on_the_page(report: StudyReport) -> None:
+    facts = {"machines": "one: CPU", "versions": "torch 1\nnumpy 2"}
+    text = study_markdown(replace(report, facts=facts))
+    assert text.startswith(f"- {report.answer[0]}\n")
+    for words in ("The paper's claims:\n\n- A claim.", "- A note.", "- versions: torch 1; numpy 2"):
+        assert words in text
+    row = next(line for line in text.splitlines() if line.startswith("| full |"))
+    assert row.count("0.6") >= 2, "a column a number of people"
+    assert "one: CPU" not in text
 
 
 def test_the_viewer_packs_what_it_is_given() -> None:

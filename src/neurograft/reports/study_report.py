@@ -11,8 +11,9 @@ from neurograft.imaging.files import read_image, read_label_map
 from neurograft.imaging.orientation import reorient
 from neurograft.inference.files import mask_path
 from neurograft.reports.comparison import SliceExample
-from neurograft.reports.number_text import counted, duration
+from neurograft.reports.number_text import DASH, counted, duration
 from neurograft.reports.study import StudyReport
+from neurograft.reports.study_markdown import write_study_markdown
 from neurograft.reports.study_methods import methods_paragraph
 from neurograft.reports.study_page import write_study_page
 from neurograft.studies.cells.scoring import MASKS
@@ -24,12 +25,12 @@ from neurograft.studies.tables import comparable, headline_label, sizes_of
 
 logger = logging.getLogger(__name__)
 
-PAGE = "report.html"
+PAGE, MARKDOWN = "report.html", "report.md"
 WORST_CASES = 2
 
 
 def write_study_report(root: Path) -> list[str]:
-    """Write tables, answer and page into the study's folder ``results``.
+    """Write tables, answer, page and Markdown into the study's folder ``results``.
 
     Returns:
         The sentences of the answer; none where nothing is scored yet, and nothing is written then.
@@ -41,7 +42,9 @@ def write_study_report(root: Path) -> list[str]:
     if results is None:
         return []
     folder = write_results(results, root)
-    write_study_page(study_report(results, root), folder / PAGE)
+    report = study_report(results, root)
+    write_study_page(report, folder / PAGE)
+    write_study_markdown(report, folder / MARKDOWN)
     return results.sentences()
 
 
@@ -96,6 +99,8 @@ def _warnings(folder: StudyFolder) -> list[str]:
 
 def _facts(results: StudyResults, folder: StudyFolder) -> dict[str, str]:
     machines: Counter[str] = Counter()
+    kinds: set[str] = set()
+    days: set[str] = set()
     versions: dict[str, str] = {}
     seconds = 0.0
     for cell in folder.cells():
@@ -104,9 +109,17 @@ def _facts(results: StudyResults, folder: StudyFolder) -> dict[str, str]:
         result = folder.result(cell.id)
         seconds += float(result["seconds"])
         machines[f"{result['host']}: {result.get('machine', '')}".rstrip(": ")] += 1
+        kinds.add(str(result.get("machine", "")))
+        days.add(str(result["started"])[:10])
         versions |= result.get("versions", {})
     runs = results.runs
+    protocol = results.protocol
+    tests = {f"test people of {one.name} {one.test.seed}" for one in protocol.experiments}
     facts = {
+        "cohorts": "; ".join(f"{name}: {one.path or one.phantom}" for name, one in protocol.cohorts.items()),
+        "seeds": "; ".join([f"trainings {', '.join(map(str, protocol.seeds))}", *sorted(tests)]),
+        "date": " to ".join(sorted({min(days), max(days)})) if days else DASH,
+        "hardware": "; ".join(sorted(filter(None, kinds))),
         "cells": str(sum(machines.values())),
         "machines": "\n".join(f"{name} ({counted(count, 'cell')})" for name, count in machines.most_common()),
         "work in all": duration(seconds),
