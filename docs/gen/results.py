@@ -1,6 +1,7 @@
-"""Copy a demonstration's tables into ``README.md`` and ``docs/results.md``, unchanged.
+"""Copy tables of demonstrations and studies into ``README.md`` and ``docs/results.md``, unchanged.
 
-Run ``python docs/gen/results.py FOLDER ...`` with the folders that ``neurograft demo`` wrote. Each
+Run ``python docs/gen/results.py FOLDER|NAME=FILE ...`` with the folders that ``neurograft demo`` wrote, and a name
+with the ``results/report.md`` of a study. Each
 block between ``<!-- results:NAME -->`` and ``<!-- end -->`` is filled from ``NAME.md``: whole on the
 page of results; in the README the table (of the mean of labels, where there are several) with the
 run's command, seeds, date and machine.
@@ -26,7 +27,11 @@ def short(text: str) -> str:
 
 def main() -> int:
     """Fill every block whose table is in one of the folders; 1 if a block stays as it was."""
-    texts = {file.stem: file.read_text("utf-8") for folder in sys.argv[1:] for file in Path(folder).glob("*.md")}
+    files: dict[str, Path] = {}
+    for argument in sys.argv[1:]:
+        name, _, file = argument.rpartition("=")
+        files |= {name: Path(file)} if name else {found.stem: found for found in Path(argument).glob("*.md")}
+    texts = {name: file.read_text("utf-8") for name, file in files.items()}
     missing = set()
     for page in (ROOT / "docs" / "results.md", ROOT / "README.md"):
         content = page.read_text("utf-8")

@@ -61,8 +61,8 @@ def test_from_plan_to_report(files: tuple[Path, Path], monkeypatch: pytest.Monke
     assert (status["cells"], status["done"], status["waiting"]) == (3, 3, 0)
     assert (out / "results" / "report.html").is_file()
     text = (out / "results" / "report.md").read_text("utf-8")
-    for words in ("- cohorts: people: cohort.tsv", "- hardware: ", "- date: 20", "Time and memory of the trainings:"):
-        assert words in text
+    for phrase in ("- cohorts: people: cohort.tsv", "- hardware: ", "- date: 20", "Time and memory of the trainings:"):
+        assert phrase in text
     assert "machines" not in text, "names of computers stay on the page"
     need = CliRunner().invoke(app, ["study", "labels", str(out), "--target", "0.8"])
     assert "cannot be told" in need.output
