@@ -1,10 +1,12 @@
 """Rewrite the option tables of ``docs/reference/commands.md`` from the program itself.
 
 Run ``python docs/gen/commands.py`` after a change to the command line; with ``--check`` the exit
-status says whether the page is up to date, and nothing is written.
+status says whether the page is up to date, and nothing is written. A command without a section of
+its own is an error either way.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,12 @@ from page_rewriting import rewrite_page
 from neurograft.cli.main import app
 
 PAGE = Path(__file__).parents[1] / "reference" / "commands.md"
-BLOCK = re.compile(r"(<!-- options: (?P<name>[\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- options: (?P<name>[\w -]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def options_table(command: Any) -> str:
-    """A Markdown table of a command's arguments and options, without ``--help``."""
-    rows = ["| argument or option | default | meaning |", "|---|---|---|"]
+    """A Markdown table of a command's arguments and options, without ``--help``; a sentence where there are none."""
+    rows = []
     for parameter in command.params:
         if parameter.name == "help":
             continue
@@ -32,7 +34,18 @@ def options_table(command: Any) -> str:
         default = "required" if parameter.required else "" if silent else f"`{parameter.default}`"
         meaning = (parameter.help or "").replace("|", "\\|")
         rows.append(f"| {name} | {default} | {meaning} |")
-    return "\n".join(rows) + "\n"
+    if not rows:
+        return "No arguments or options.\n"
+    return "\n".join(["| argument or option | default | meaning |", "|---|---|---|", *rows]) + "\n"
+
+
+def commands_of(group: Any, above: str = "") -> Iterator[str]:
+    """The names of all commands that do something, such as ``data check``, as ``--help`` lists them."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_of(command, f"{above}{name} ")
+        else:
+            yield f"{above}{name}"
 
 
 def rewritten(page: str) -> str:
@@ -40,8 +53,13 @@ def rewritten(page: str) -> str:
 
     Raises:
         KeyError: the page names a command that does not exist.
+        SystemExit: a command has no section on the page.
     """
     root: Any = typer.main.get_command(app)
+    described = {match["name"] for match in BLOCK.finditer(page)}
+    missing = [name for name in commands_of(root) if name not in described]
+    if missing:
+        raise SystemExit(f"{PAGE.name} has no section with options for: {', '.join(missing)}")
 
     def block(match: re.Match[str]) -> str:
         command = root

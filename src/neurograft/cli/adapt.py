@@ -30,7 +30,10 @@ logger = logging.getLogger(__name__)
 
 def adapt(
     source: Annotated[
-        Path, typer.Option(help="The model to start from, such as builtin:subcortical.", show_default=False)
+        Path,
+        typer.Option(
+            help="The model to start from, such as runs/mine, or builtin:NAME where it is there.", show_default=False
+        ),
     ],
     cohort: CohortOption,
     out: OutOption,
@@ -71,8 +74,8 @@ def adapt(
     The recipe is the source model's, for all labels of the cohort unless labels=[...] says
     otherwise, with your overrides; what it says of the machine and of the held-out subjects is
     not taken over. Of a source that was pre-trained without labels, neither is its task: a
-    segmentation starts from it. Of one that learnt from made images, budget and augmentation are
-    not. The same command continues a training that was cut off.
+    segmentation starts from it. Of one that learnt from made images, budget, validation and
+    augmentation (but for flips) are not. The same command continues a training that was cut off.
     """
     from neurograft.cli.training import run_training
     from neurograft.cohorts import nested_subsets

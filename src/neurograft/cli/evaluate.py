@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from neurograft.cli.executors import ClusterOption, PartsExecutorOption, WorkersOption, executor_of
-from neurograft.cli.options import BidsOption, JsonOption, OutOption, OverwriteOption, SubjectsOption, WhereOption
+from neurograft.cli.executors import ClusterOption, PartsExecutorOption, executor_of
+from neurograft.cli.options import (
+    BidsOption,
+    JsonOption,
+    OutOption,
+    OverwriteOption,
+    PartsWorkersOption,
+    SubjectsOption,
+    WhereOption,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +83,7 @@ def evaluate(
     grids: Annotated[str, typer.Option(help="A prediction on another grid: refuse or resample.")] = "refuse",
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 takes as many as serve.")] = 0,
     executor: PartsExecutorOption = None,
-    workers: WorkersOption = None,
+    workers: PartsWorkersOption = None,
     cluster: ClusterOption = "local",
     subjects: SubjectsOption = None,
     where: WhereOption = None,

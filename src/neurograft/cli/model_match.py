@@ -9,7 +9,7 @@ from neurograft.cli.options import BidsOption, CohortOption, JsonOption, Overwri
 
 
 def match(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A model, such as builtin:subcortical.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A model, such as runs/mine.")],
     cohort: CohortOption,
     out: Annotated[
         Path | None, typer.Option("--out", help="Table to write, .tsv; only shown without it.", show_default=False)

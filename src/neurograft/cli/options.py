@@ -43,6 +43,15 @@ LabelTableOption = Annotated[
     Path | None,
     typer.Option("--label-table", help="The table of neurograft model match, edited.", show_default=False),
 ]
+PartsWorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Parts that run side by side.  [default: as many as cores and memory carry]",
+        show_default=False,
+    ),
+]
 OverridesArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Recipe overrides.", show_default=False)
 ]

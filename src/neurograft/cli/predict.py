@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from neurograft.cli.executors import ClusterOption, PartsExecutorOption, WorkersOption, executor_of
+from neurograft.cli.executors import ClusterOption, PartsExecutorOption, executor_of
 from neurograft.cli.options import (
     BidsOption,
     JsonOption,
     OutOption,
     OverridesArgument,
     OverwriteOption,
+    PartsWorkersOption,
     Selection,
     SubjectsOption,
     WhereOption,
@@ -25,7 +26,11 @@ THREADS, MEMORY_MIB = 1, 4000
 
 def predict(
     model: Annotated[
-        list[Path], typer.Option(help="A model, such as builtin:subcortical; several are averaged.", show_default=False)
+        list[Path],
+        typer.Option(
+            help="A model, such as runs/mine, or builtin:NAME where it is there; several are averaged.",
+            show_default=False,
+        ),
     ],
     input_: Annotated[
         Path, typer.Option("--input", help="A scan, a folder of scans, or a cohort.", show_default=False)
@@ -55,7 +60,7 @@ def predict(
         bool, typer.Option("--overlays/--no-overlays", help="Draw each scan with its mask on it.")
     ] = True,
     executor: PartsExecutorOption = None,
-    workers: WorkersOption = None,
+    workers: PartsWorkersOption = None,
     cluster: ClusterOption = "local",
     subjects: SubjectsOption = None,
     where: WhereOption = None,
