@@ -84,3 +84,26 @@ def test_an_engine_that_is_left_open_is_chosen_once(cohort: Path, tmp_path: Path
     named = EngineRequest("torch", "fp32")
     plain = PredictionRequest([bundle], open_cohort(cohort), tmp_path / "masks", engines=named)
     assert _with_named_engine(plain) is plain
+
+
+@pytest.mark.parametrize(
+    ("given", "count", "device", "found"),
+    [
+        (None, 2, "auto", ["0", "1"]),
+        ("2,3", 2, "auto", ["2", "3"]),
+        ("MIG-a, MIG-b", 1, "cuda", ["MIG-a", "MIG-b"]),
+        ("", 0, "auto", []),
+        ("2,3", 2, "cpu", []),
+    ],
+)
+def test_only_gpus_that_were_given_are_handed_out(
+    given: str | None, count: int, device: str, found: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from neurograft.cli.executors import executor_of
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if given is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    start, _ = executor_of("local", "local", 2, threads=1, memory_mib=1, device=device)
+    assert start(tmp_path).gpus == found  # type: ignore[attr-defined]

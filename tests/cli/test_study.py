@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from neurograft.cli.main import app
 from neurograft.errors import InputError
+from neurograft.studies.cells.cell import Cell
+from neurograft.studies.folder import StudyFolder
 
 TINY = {"budget": "2steps", "network.channels": [4, 8], "sampling.patch_size": [16, 16, 16], "validation.hold_out": 0}
 
@@ -49,14 +51,21 @@ def test_from_plan_to_report(files: tuple[Path, Path], monkeypatch: pytest.Monke
     planned = CliRunner().invoke(app, [*words, "--dry-run", "--no-probe"])
     assert planned.exit_code == 0, planned.output
     assert "3 cells: 1 of kind guard, 1 of kind train, 1 of kind score." in planned.output
-    assert "Nothing is scored yet" in CliRunner().invoke(app, ["study", "report", str(out)]).output
+    assert "no study here" in str(CliRunner().invoke(app, ["study", "report", str(out)]).exception)
     # Processes of their own are tested elsewhere.
     monkeypatch.setattr("neurograft.studies.executors.local.LocalExecutor", lambda root, **_: InlineExecutor(root))
     done = CliRunner().invoke(app, [*words, "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout[done.stdout.index("{") :])["done"] == 3
+    (out / "results" / "comparisons.tsv").write_text("of an earlier plan\n")
     again = CliRunner().invoke(app, [*words, "--json"])
-    assert json.loads(again.stdout[again.stdout.index("{") :])["kept"] == 3
+    told = json.loads(again.stdout[again.stdout.index("{") :])
+    assert (told["kept"], told["warnings"]) == (3, [])
+    assert not (out / "results" / "comparisons.tsv").exists(), "one method is compared with nothing"
+    kept = {name: (out / name).read_bytes() for name in ("plan.jsonl", "readings.jsonl", "study.json")}
+    other = CliRunner().invoke(app, [*words, "--dry-run", "--no-probe", "seeds=[5,6]"])
+    assert "2 of kind train, 2 of kind score" in other.output
+    assert {name: (out / name).read_bytes() for name in kept} == kept
     status = json.loads(CliRunner().invoke(app, ["study", "status", str(out), "--json"]).stdout)
     assert (status["cells"], status["done"], status["waiting"]) == (3, 3, 0)
     assert (out / "results" / "report.html").is_file()
@@ -66,6 +75,16 @@ def test_from_plan_to_report(files: tuple[Path, Path], monkeypatch: pytest.Monke
     assert "machines" not in text, "names of computers stay on the page"
     need = CliRunner().invoke(app, ["study", "labels", str(out), "--target", "0.8"])
     assert "cannot be told" in need.output
+    lost = Cell("train", {}, title="another training")
+    StudyFolder(out).write_lines(out / "plan.jsonl", [cell.to_dict() for cell in (*StudyFolder(out).cells(), lost)])
+    warning = "1 of 4 cells are not finished: the figures are of those that are."
+    told = CliRunner().invoke(app, ["study", "report", str(out)]).output
+    assert told.startswith(f"Warning: {warning}\n")
+    StudyFolder(out).record_failure(lost, {"error": "no space"})
+    told = json.loads(CliRunner().invoke(app, ["study", "report", str(out), "--json"]).stdout)
+    assert told["warnings"] == ["another training failed: no space"]
+    assert json.loads((out / "results" / "answer.json").read_text("utf-8"))["warnings"] == told["warnings"]
+    assert (out / "results" / "report.md").read_text("utf-8").startswith("Warnings:\n\n- another training failed")
     (folder / "p0_image.nii.gz").write_bytes(b"no image")
     spoilt = CliRunner().invoke(app, words)
     assert spoilt.exit_code == 1

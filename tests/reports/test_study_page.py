@@ -21,6 +21,7 @@ from neurograft.studies.answers.label_need import method_curves, need_of
 from neurograft.studies.answers.statement import answer_experiment
 from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol import load_protocol
+from neurograft.studies.protocol.schema import ExperimentConfig
 from neurograft.studies.results import StudyResults
 from neurograft.studies.tables import compare_study, summarise_study
 
@@ -100,7 +101,10 @@ def test_the_page_in_a_browser(report: StudyReport, opened: Open, tmp_path: Path
 def test_the_markdown_has_what_stands_open_on_the_page(report: StudyReport) -> None:
     facts = {"machines": "one: CPU", "versions": "torch 1\nnumpy 2"}
     text = study_markdown(replace(report, facts=facts))
-    assert text.startswith(f"- {report.answer[0]}\n")
+    assert text.startswith(
+        f"Warnings:\n\n- 1 of 9 cells failed.\n\nThe answer, of what there is:\n\n- {report.answer[0]}\n"
+    )
+    assert study_markdown(replace(report, warnings=())).startswith(f"- {report.answer[0]}\n")
     for words in ("The paper's claims:\n\n- A claim.", "- A note.", "- versions: torch 1; numpy 2"):
         assert words in text
     row = next(line for line in text.splitlines() if line.startswith("| full |"))
@@ -125,6 +129,45 @@ def test_the_methods_paragraph_cites_what_it_names(report: StudyReport) -> None:
     assert "2, 5, 7, 14 and 42 people" in report.methods
     cited = {int(part) for text in report.methods.split("[")[1:] for part in text.split("]")[0].split(",")}
     assert cited == set(range(1, len(report.references) + 1))
+
+
+def paragraph_of(report: StudyReport, **changes: Any) -> str:
+    """The methods paragraph of the study with another first experiment."""
+    protocol = report.results.protocol
+    first = ExperimentConfig.model_validate(protocol.experiments[0].model_dump() | changes)
+    changed = protocol.model_copy(update={"experiments": (first, *protocol.experiments[1:])})
+    return methods_paragraph(replace(report.results, protocol=changed))[0]
+
+
+def test_the_methods_paragraph_says_what_each_experiment_did(report: StudyReport) -> None:
+    assert "The seed was 0." in report.methods
+    assert "were compared with scratch on the same" in report.methods
+    seeded = paragraph_of(report, seeds=(0, 1, 2))
+    assert "Seeds were 0, 1 and 2 in anterior-to-posterior; 0 in posterior-to-anterior." in seeded
+    alone = paragraph_of(report, strategies=("scratch",))
+    assert "Models started from random weights." in alone
+    variant = {"own": {"strategies": ["full"]}}
+    assert "Models started from anterior by the strategies full, and from random weights." in paragraph_of(
+        report, strategies=("scratch",), variants=variant
+    )
+    pairs = paragraph_of(report, strategies=("none", "full"))
+    assert "were compared with scratch where that was a method, else pairwise, on the same" in pairs
+
+
+def test_an_experiment_without_transfer_has_its_verdicts_in_the_answer(report: StudyReport) -> None:
+    """Beside one with transfer, which has sentences of its own."""
+    results = report.results
+    budgets = results.scores[results.scores["method"].isin(("scratch", "full"))].assign(
+        experiment="posterior-to-anterior", strategy="scratch"
+    )
+    scores = pd.concat([results.scores, budgets], ignore_index=True)
+    answers = (*results.answers, answer_experiment(results.protocol, scores, "posterior-to-anterior"))
+    both = replace(results, answers=answers, comparisons=compare_study(results.protocol, scores))
+    said = [text for text in both.sentences() if text.startswith("posterior-to-anterior, ")]
+    assert [text.split(":")[0] for text in said] == [
+        f"posterior-to-anterior, {size} people" for size in ("2", "5", "14")
+    ]
+    assert "full is better than scratch" in said[0]
 
 
 def test_a_study_of_which_only_the_source_is_scored_has_no_slices_yet(report: StudyReport, tmp_path: Path) -> None:

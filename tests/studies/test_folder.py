@@ -7,6 +7,7 @@ from neurograft.studies.cells.cell import Cell
 from neurograft.studies.executors.inline import InlineExecutor
 from neurograft.studies.folder import StudyFolder
 from neurograft.studies.scheduling import run_cells
+from neurograft.studies.status import FailedCell, study_status
 
 
 def test_half_written_failures_are_no_failures(tmp_path: Path) -> None:
@@ -31,3 +32,14 @@ def test_what_is_left_of_finished_cells_is_removed(tmp_path: Path) -> None:
     result = run_cells(cells, folder, InlineExecutor(tmp_path, lease_seconds=0.2))
     assert (result.kept, result.done) == (1, 1)
     assert not list(folder.work.iterdir())
+
+
+def test_failures_are_counted_by_cell_and_not_by_title(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    cells = [Cell("empty", {"fail": f"no luck {number}"}, (), "a cell") for number in range(3)]
+    folder.write_lines(folder.plan, (cell.to_dict() for cell in cells))
+    run_cells(cells, folder, InlineExecutor(tmp_path))
+    status = study_status(tmp_path)
+    expected = [FailedCell("a cell", f"no luck {number}") for number in range(3)]
+    assert sorted(status.failed, key=lambda cell: cell.error) == expected
+    assert status.waiting == 0

@@ -1,5 +1,6 @@
 """A study that is cut off again and again ends with the tables of one that ran through."""
 
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from neurograft.errors import InputError
+from neurograft.studies.cells import claims
+from neurograft.studies.cells.running import run_cell
 from neurograft.studies.executors.base import Executor
 from neurograft.studies.executors.dask_cluster import ClusterConfig, DaskExecutor
 from neurograft.studies.executors.inline import InlineExecutor
@@ -109,6 +113,39 @@ def test_sigkill_to_the_study_at_random_moments(tree: dict[str, Any], balls: Pat
     assert json.loads(done.stdout.splitlines()[-1])["kills"] == 5
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "undisturbed")
     assert not list((tmp_path / "killed" / "work").iterdir())
+
+
+def test_a_training_that_fails_goes_on_from_its_resume_point(
+    tree: dict[str, Any], balls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "BEAT_SECONDS", 0.05)
+    folder = StudyFolder(tmp_path / "study")
+    plan = plan_study(load_protocol(write_protocol(tree, tmp_path)), folder.root, Places(balls))
+    cell = next(one for one in plan.cells.values() if one.kind == "train" and one.spec["source"] is None)
+
+    def partial_run() -> Path:
+        return next(folder.work.glob(f"{cell.id}.*")) / "out" / ".run.partial"
+
+    def fail_with(name: str, error: Exception) -> None:
+        def fail(*_: object) -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(f"neurograft.training.run.{name}", fail)
+            assert run_cell(folder.root, cell.to_dict()).status == "failed"
+
+    fail_with("save_bundle", OSError(errno.ENOSPC, "No space left on device"))
+    written = (partial_run() / "resume.ckpt").stat().st_mtime_ns
+    # A scan that cannot be read for a moment.
+    fail_with("fingerprint_parts", InputError("cannot be read", "Restore the file"))
+    assert (partial_run() / "resume.ckpt").stat().st_mtime_ns == written
+    # What began with other settings, as from a source that was trained again since, can only begin anew.
+    marker = partial_run() / ".neurograft.json"
+    content = json.loads(marker.read_text())
+    marker.write_text(json.dumps({"request": content["request"] | {"source": "another"}}))
+    assert run_cell(folder.root, cell.to_dict()).status == "done"
+    assert folder.result(cell.id)["steps"] == 12
+    assert not list(folder.work.iterdir())
 
 
 @pytest.mark.slow

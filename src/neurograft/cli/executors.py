@@ -1,5 +1,6 @@
 """What runs many pieces of work side by side, as commands name it: ``--executor``, ``--workers``, ``--cluster``."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -57,9 +58,15 @@ def executor_of(
     raise InputError(f"--executor {kind!r} is unknown", "Choose local or dask")
 
 
-def _gpus(device: str) -> list[int]:
+def _gpus(device: str) -> list[str]:
+    """The GPUs that this process may use, by the names that ``CUDA_VISIBLE_DEVICES`` has for them."""
     if device == "cpu":
         return []
     import torch
 
-    return list(range(torch.cuda.device_count()))
+    count = torch.cuda.device_count()
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is None:
+        return [str(number) for number in range(count)]
+    # Of several parts of one GPU a process sees the first alone, so they are not to be counted.
+    return [name.strip() for name in given.split(",")] if count else []

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from neurograft.cli.executors import ClusterOption, WorkersOption, executor_of
 from neurograft.cli.options import JsonOption, read_pairs
+
+if TYPE_CHECKING:
+    from neurograft.studies.results import StudyResults
 
 app = typer.Typer(help="Run a protocol's grid of trainings, and answer its question.", no_args_is_help=True)
 
@@ -50,18 +53,21 @@ def run(
     from neurograft.cli.display import progress_bar, show_json, show_table
     from neurograft.studies.folder import StudyFolder
     from neurograft.studies.protocol import load_protocol
-    from neurograft.studies.run import Places, held, plan_study, run_study
+    from neurograft.studies.run import Places, draft_study, held, run_study
 
     chosen = load_protocol(protocol, overrides or ())
     places = Places(data_root, {name: Path(path) for name, path in read_pairs(cohort, "--cohort", "NAME=PATH").items()})
     with held(StudyFolder(out)), progress_bar("Reading cohorts") as progress:
-        plan = plan_study(chosen, out, places, progress)
+        draft = draft_study(chosen, out, places, progress)
+        if not dry_run:
+            draft.keep(out)
+    plan = draft.plan
     compute = chosen.compute
     start, count = executor_of(executor, cluster, workers, compute.threads, compute.memory_mib, compute.device)
     if dry_run:
         from neurograft.studies.estimate import estimate_study
 
-        estimate = estimate_study(plan, StudyFolder(out), count, probe)
+        estimate = estimate_study(plan, draft.description["cohorts"], StudyFolder(out), count, probe)
         if json:
             show_json(estimate.to_dict())
             return
@@ -72,7 +78,7 @@ def run(
         return
     typer.echo(f"{len(plan.cells)} cells, {count} side by side", err=True)
     result = run_study(plan, out, lambda: start(out), _teller())
-    report = _write_report(out)
+    results = _write_report(out)
     if json:
         show_json(
             {
@@ -81,14 +87,11 @@ def run(
                 "done": result.done,
                 "kept": result.kept,
                 "failed": result.failed,
-                "answer": report,
+                **_told(results),
             }
         )
-    else:
-        for sentence in report:
-            typer.echo(f"- {sentence}")
-        if report:
-            typer.echo(f"Page: {out / 'results' / 'report.html'}")
+    elif results is not None:
+        _tell_answer(out, results)
     if result.failed:
         typer.echo(f"{len(result.failed)} of {len(plan.cells)} cells failed:", err=True)
         for identifier, error in list(result.failed.items())[:10]:
@@ -122,8 +125,8 @@ def status(study: StudyArgument, json: JsonOption = False) -> None:
     show_table(str(study), ("", ""), rows)
     for cell in found.running:
         typer.echo(f"running for {duration(cell.seconds)} on {cell.host}: {cell.title}")
-    for title, error in list(found.failed.items())[:10]:
-        typer.echo(f"failed: {title}: {error}")
+    for failure in found.failed[:10]:
+        typer.echo(f"failed: {failure.title}: {failure.error}")
 
 
 @app.command("report")
@@ -131,14 +134,13 @@ def report(study: StudyArgument, json: JsonOption = False) -> None:
     """Write tables, answer and page from the cells that are finished."""
     from neurograft.cli.display import show_json
 
-    sentences = _write_report(study)
+    results = _write_report(study)
     if json:
-        show_json({"page": str(study / "results" / "report.html"), "answer": sentences})
-        return
-    for sentence in sentences or ["Nothing is scored yet."]:
-        typer.echo(f"- {sentence}")
-    if sentences:
-        typer.echo(f"Page: {study / 'results' / 'report.html'}")
+        show_json({"page": str(study / "results" / "report.html"), **_told(results)})
+    elif results is not None:
+        _tell_answer(study, results)
+    else:
+        typer.echo("- Nothing is scored yet.")
 
 
 @app.command("labels")
@@ -195,8 +197,22 @@ def _teller() -> Callable[[int, int, str], None]:
     return tell
 
 
-def _write_report(out: Path) -> list[str]:
+def _write_report(out: Path) -> "StudyResults | None":
     from neurograft.reports.study_report import write_study_report
 
-    answer: Any = write_study_report(out)
-    return list(answer)
+    return write_study_report(out)
+
+
+def _told(results: "StudyResults | None") -> dict[str, Any]:
+    """What is missing of the study, and what was found."""
+    if results is None:
+        return {"warnings": [], "answer": []}
+    return {"warnings": list(results.warnings), "answer": results.sentences()}
+
+
+def _tell_answer(out: Path, results: "StudyResults") -> None:
+    for warning in results.warnings:
+        typer.echo(f"Warning: {warning}")
+    for sentence in results.sentences():
+        typer.echo(f"- {sentence}")
+    typer.echo(f"Page: {out / 'results' / 'report.html'}")

@@ -19,7 +19,7 @@ def write_study_markdown(report: StudyReport, path: Path) -> None:
 
 
 def study_markdown(report: StudyReport) -> str:
-    """The text: what was found, the tables that stand open on the page, what they cost and how they were made.
+    """The text: warnings, what was found, the tables that stand open on the page, what they cost, how they were made.
 
     Returns:
         Markdown without headings, so that it may stand in any section; it ends in a newline.
@@ -27,6 +27,8 @@ def study_markdown(report: StudyReport) -> str:
     results = report.results
     level = results.protocol.comparison.level
     parts = [_listed(report.answer)]
+    if report.warnings:
+        parts = ["Warnings:", _listed(report.warnings), "The answer, of what there is:", *parts]
     for caption, sentences in (("The paper's claims:", report.claims), ("How many labels:", report.needs)):
         parts += [caption, _listed(sentences)] if sentences else []
     for matrix in study_matrices(results):

@@ -12,7 +12,7 @@ from neurograft.reports.number_text import DASH, decimal, interval, mean_and_sd
 from neurograft.reports.summary_table import Cell, TextTable, text_cell
 from neurograft.studies.answers.statement import people_words
 from neurograft.studies.results import StudyResults
-from neurograft.studies.tables import NO_LABELS, headline_label, sizes_of
+from neurograft.studies.tables import NO_LABELS, headline_label, reference_of, sizes_of
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _methods_by_sizes(rows: pd.DataFrame, name: str, measure: str, label: str, r
     caption = (
         f"{measure_of(measure).in_full} of {label}, mean ± SD over test cases ({tested} people at most, each "
         f"the mean over its trainings), and the {results.protocol.comparison.level:.0%} interval of the mean. "
-        f"Bold: differs from {results.protocol.comparison.reference or 'another method'} by the verdict’s rules."
+        f"Bold: differs from {reference_of(results.protocol, name) or 'another method'} by the verdict’s rules."
     )
     return Matrix(f"{name}: {measure_of(measure).heading} by labelled people", caption, _table(headings, body))
 

@@ -6,8 +6,10 @@ import neurograft
 from neurograft.evaluation.comparison.corrections import CORRECTION_WORDS
 from neurograft.reports.number_text import counted
 from neurograft.studies.protocol.draws import ALL
+from neurograft.studies.protocol.methods import methods_of
 from neurograft.studies.protocol.schema import ExperimentConfig, Protocol
 from neurograft.studies.results import StudyResults
+from neurograft.studies.tables import reference_of
 
 REFERENCES = {
     "neurograft": f"neurograft {neurograft.__version__}, software.",
@@ -51,29 +53,48 @@ def methods_paragraph(results: StudyResults) -> tuple[str, tuple[str, ...]]:
     compute = ", ".join(sorted(set(results.runs["compute"]) - {"nothing to train"})) if not results.runs.empty else ""
     if compute:
         parts.append(f"Training ran on {compute}.")
-    seeds = protocol.seeds
-    parts.append(f"Seeds were {_and(map(str, seeds))}." if len(seeds) > 1 else f"The seed was {seeds[0]}.")
-    comparison = protocol.comparison
-    parts.append(
-        f"Means are given with {comparison.level:.0%} bootstrap intervals over test people {cite('bootstrap')}; "
-        f"methods were compared {'with ' + comparison.reference if comparison.reference else 'pairwise'} on the same "
-        "test people "
-        "by sign-flip permutation tests of the mean difference"
-        + (
-            f", corrected by the method of {CORRECTION_WORDS[comparison.correction]}"
-            + (f" {cite('holm')}" if comparison.correction == "holm" else "")
-            if comparison.correction != "none"
-            else ", without correction"
+    seeds = [f"{_and(map(str, seeds))}{of}" for seeds, of in experiments_by_seeds(protocol)]
+    parts.append(f"The seed was {seeds[0]}." if seeds[0].isdigit() else f"Seeds were {'; '.join(seeds)}.")
+    means = f"Means are given with {protocol.comparison.level:.0%} bootstrap intervals over test people"
+    parts.append(f"{means} {cite('bootstrap')}.")
+    if any(len(list(methods_of(one))) > 1 for one in protocol.experiments):
+        comparison = protocol.comparison
+        corrected = "without correction"
+        if comparison.correction != "none":
+            corrected = f"corrected by the method of {CORRECTION_WORDS[comparison.correction]}"
+            corrected += f" {cite('holm')}" if comparison.correction == "holm" else ""
+        parts.append(
+            f"Methods were compared {_compared_with(protocol)} on the same test people by sign-flip permutation tests "
+            f"of the mean difference, {corrected}. A difference is called one only where its interval leaves out zero, "
+            f"the corrected p is below {round(1 - comparison.level, 6):g}, and all seeds agree in sign."
         )
-        + ". A difference is called one only where its interval leaves out zero, the corrected p is below "
-        f"{round(1 - comparison.level, 6):g}, and all seeds agree in sign."
-    )
     if any(curve.fit is not None for curve in results.curves):
         parts.append(
             f"Learning curves are power laws fitted by weighted least squares {cite('curve')}, their uncertainty by "
             "resampling test people and draws of training people."
         )
     return " ".join(parts), tuple(REFERENCES[name] for name in cited)
+
+
+def experiments_by_seeds(protocol: Protocol) -> list[tuple[tuple[int, ...], str]]:
+    """The seeds of trainings, each with the experiments that have them, as in ``" in first and second"``.
+
+    Where all experiments have the same seeds the words are empty.
+    """
+    found: dict[tuple[int, ...], list[str]] = {}
+    for one in protocol.experiments:
+        found.setdefault(protocol.seeds_of(one), []).append(one.name)
+    return [(seeds, f" in {_and(names)}" if len(found) > 1 else "") for seeds, names in found.items()]
+
+
+def _compared_with(protocol: Protocol) -> str:
+    """With which method, in experiments that have several."""
+    compared = [one.name for one in protocol.experiments if len(list(methods_of(one))) > 1]
+    references = dict.fromkeys(reference_of(protocol, name) or "" for name in compared)
+    named = [f"with {name}" for name in references if name]
+    if "" not in references:
+        return "".join(named)
+    return f"{named[0]} where that was a method, else pairwise," if named else "pairwise"
 
 
 def _experiment(protocol: Protocol, experiment: ExperimentConfig) -> list[str]:
@@ -102,12 +123,13 @@ def _experiment(protocol: Protocol, experiment: ExperimentConfig) -> list[str]:
             f"Each subset was divided into up to {experiment.folds} parts, each of which chose the weights of one "
             f"model; the models were {use}."
         )
-    if experiment.every_source:
-        said.append(
-            f"Models started from {_and(experiment.every_source)} by the strategies "
-            f"{_and(name for name in experiment.strategies if name != 'scratch')}"
-            + (", and from random weights." if "scratch" in experiment.strategies else ".")
-        )
+    methods = list(methods_of(experiment))
+    sources = dict.fromkeys(method.source for method in methods if method.source is not None)
+    strategies = dict.fromkeys(method.strategy for method in methods if method.source is not None)
+    starts = [f"from {_and(sources)} by the strategies {_and(strategies)}"] if sources else []
+    if any(method.source is None for method in methods):
+        starts.append("from random weights")
+    said.append(f"Models started {', and '.join(starts)}.")
     if experiment.variants:
         said.append(f"Variants were {_and(experiment.variants)}.")
     return said

@@ -14,7 +14,7 @@ from neurograft.reports.comparison import SliceExample
 from neurograft.reports.number_text import DASH, counted, duration
 from neurograft.reports.study import StudyReport
 from neurograft.reports.study_markdown import write_study_markdown
-from neurograft.reports.study_methods import methods_paragraph
+from neurograft.reports.study_methods import experiments_by_seeds, methods_paragraph
 from neurograft.reports.study_page import write_study_page
 from neurograft.studies.cells.scoring import MASKS
 from neurograft.studies.cells.training import people_of
@@ -29,23 +29,23 @@ PAGE, MARKDOWN = "report.html", "report.md"
 WORST_CASES = 2
 
 
-def write_study_report(root: Path) -> list[str]:
+def write_study_report(root: Path) -> StudyResults | None:
     """Write tables, answer, page and Markdown into the study's folder ``results``.
 
     Returns:
-        The sentences of the answer; none where nothing is scored yet, and nothing is written then.
+        What was found; ``None`` where nothing is scored yet, and nothing is written then.
 
     Raises:
         InputError: there is no study.
     """
     results = study_results(root)
     if results is None:
-        return []
+        return None
     folder = write_results(results, root)
     report = study_report(results, root)
     write_study_page(report, folder / PAGE)
     write_study_markdown(report, folder / MARKDOWN)
-    return results.sentences()
+    return results
 
 
 def study_report(results: StudyResults, root: Path) -> StudyReport:
@@ -66,7 +66,7 @@ def study_report(results: StudyResults, root: Path) -> StudyReport:
         answer=(*leading, *(sentence for sentence in said if sentence not in leading)),
         claims=claims,
         needs=needs,
-        warnings=tuple(_warnings(folder)),
+        warnings=results.warnings,
         examples=tuple(_examples(results, folder)),
         facts=_facts(results, folder),
         methods=methods,
@@ -82,19 +82,6 @@ def study_report(results: StudyResults, root: Path) -> StudyReport:
 
 def _is_scored(folder: StudyFolder, identifier: str, kind: str) -> bool:
     return kind == "score" and folder.is_finished(identifier)
-
-
-def _warnings(folder: StudyFolder) -> list[str]:
-    cells = folder.cells()
-    done, failed = folder.finished(), folder.failed()
-    open_cells = [cell for cell in cells if cell.id not in done and cell.id not in failed]
-    said = []
-    if open_cells:
-        said.append(f"{len(open_cells)} of {len(cells)} cells are not finished: the figures are of those that are.")
-    for cell in cells:
-        if cell.id in failed and cell.id not in done:
-            said.append(f"{cell.title} failed: {failed[cell.id]['error']}")
-    return said if len(said) <= 12 else [*said[:12], f"{len(said) - 12} more cells failed."]
 
 
 def _facts(results: StudyResults, folder: StudyFolder) -> dict[str, str]:
@@ -114,10 +101,11 @@ def _facts(results: StudyResults, folder: StudyFolder) -> dict[str, str]:
         versions |= result.get("versions", {})
     runs = results.runs
     protocol = results.protocol
+    trainings = [f"trainings{of} {', '.join(map(str, seeds))}" for seeds, of in experiments_by_seeds(protocol)]
     tests = {f"test people of {one.name} {one.test.seed}" for one in protocol.experiments}
     facts = {
         "cohorts": "; ".join(f"{name}: {one.path or one.phantom}" for name, one in protocol.cohorts.items()),
-        "seeds": "; ".join([f"trainings {', '.join(map(str, protocol.seeds))}", *sorted(tests)]),
+        "seeds": "; ".join([*trainings, *sorted(tests)]),
         "date": " to ".join(sorted({min(days), max(days)})) if days else DASH,
         "hardware": "; ".join(sorted(filter(None, kinds))),
         "cells": str(sum(machines.values())),

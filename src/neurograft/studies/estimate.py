@@ -5,17 +5,18 @@ import logging
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from neurograft.cohorts import Cohort
 from neurograft.inference.run import PredictionRequest, predict_cohort
 from neurograft.models import open_bundle
 from neurograft.recipes.budget import parse_budget
 from neurograft.recipes.schema import Recipe
 from neurograft.studies.cells.cell import Cell
-from neurograft.studies.cells.training import people_of
+from neurograft.studies.cohorts import verified
 from neurograft.studies.folder import StudyFolder
 from neurograft.studies.kept_models import to_train_again
 from neurograft.studies.protocol.expansion import Plan
@@ -57,7 +58,7 @@ class StudyEstimate:
         seconds: of all missing cells on one worker; ``None`` without a probe.
         peak_memory_mib: of the largest probe.
         by_experiment: rows experiment, size, method, trainings.
-        shared: title -> number of cells that wait for it, where these are several.
+        shared: titles of cells that several wait for, and how many these are.
     """
 
     cells: dict[str, tuple[int, int]]
@@ -65,7 +66,7 @@ class StudyEstimate:
     seconds: float | None
     peak_memory_mib: float | None
     by_experiment: tuple[tuple[str, str, str, int], ...]
-    shared: dict[str, int]
+    shared: tuple[tuple[str, int], ...]
 
     def rows(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
         """The trainings as a terminal shows them."""
@@ -78,7 +79,7 @@ class StudyEstimate:
             for kind, (missing, total) in self.cells.items()
         )
         said = [f"{sum(total for _, total in self.cells.values())} cells: {kinds}."]
-        for title, count in sorted(self.shared.items(), key=lambda item: -item[1])[:8]:
+        for title, count in sorted(self.shared, key=lambda item: -item[1])[:8]:
             said.append(f"Done once for {count} cells: {title}.")
         if self.seconds is not None:
             hours = self.seconds / self.workers / 3600
@@ -99,11 +100,14 @@ class StudyEstimate:
         return asdict(self)
 
 
-def estimate_study(plan: Plan, folder: StudyFolder, workers: int, probe: bool = True) -> StudyEstimate:
-    """Count the cells of a planned study, and try each of its recipes for a few steps.
+def estimate_study(
+    plan: Plan, placed: Mapping[str, Mapping[str, Any]], folder: StudyFolder, workers: int, probe: bool = True
+) -> StudyEstimate:
+    """Count the cells of a study, and try each of its recipes for a few steps.
 
     Args:
-        plan: what `plan_study` gave.
+        plan: the study's, drafted or kept.
+        placed: where its cohorts lie, as its description says.
         folder: of the study.
         workers: cells side by side.
         probe: whether to measure; else there is no time in the estimate.
@@ -119,15 +123,15 @@ def estimate_study(plan: Plan, folder: StudyFolder, workers: int, probe: bool = 
         if row["split"] == "test"
         for _ in row["trained"]
     )
-    shared = {
-        plan.cells[identifier].title: count
+    shared = tuple(
+        (plan.cells[identifier].title, count)
         for identifier, count in waits.items()
         if (count > 1 and plan.cells[identifier].kind != "train") or plan.cells[identifier].title.startswith("source ")
-    }
+    )
     seconds, memory = (None, None)
     left = [cell for identifier, cell in plan.cells.items() if identifier not in there]
     if probe and left:
-        seconds, memory = _time(left, plan, folder)
+        seconds, memory = _time(left, plan, placed, folder)
     return StudyEstimate(
         {kind: (missing[kind], count) for kind, count in kinds.items()},
         workers,
@@ -138,7 +142,9 @@ def estimate_study(plan: Plan, folder: StudyFolder, workers: int, probe: bool = 
     )
 
 
-def _time(left: Sequence[Cell], plan: Plan, folder: StudyFolder) -> tuple[float, float]:
+def _time(
+    left: Sequence[Cell], plan: Plan, placed: Mapping[str, Mapping[str, Any]], folder: StudyFolder
+) -> tuple[float, float]:
     """Seconds of some cells one after the other, and the largest memory of a probe."""
     probed: dict[str, ProbedRecipe] = {}
     total = 0.0
@@ -153,20 +159,20 @@ def _time(left: Sequence[Cell], plan: Plan, folder: StudyFolder) -> tuple[float,
         key = _cost_key(recipe)
         if key not in probed:
             logger.info("probing the recipe of %s", trained.title)
-            probed[key] = _probe(trained, recipe, folder)
+            name, people = trained.spec["cohort"], folder.block(trained.spec["people"])
+            probed[key] = _probe(verified(folder, placed[name], name, people), recipe)
         cost = probed[key]
-        people = len(folder.block(cell.spec["people"]))
+        count = len(folder.block(cell.spec["people"]))
         if cell.kind == "score":
-            total += people * cost.prediction_seconds * len(cell.spec["models"])
+            total += count * cost.prediction_seconds * len(cell.spec["models"])
         elif cell.spec["strategy"] != "none":
             if "beside" in cell.spec:
-                people += len(folder.block(cell.spec["beside"]["people"]))
-            total += _training_seconds(recipe, people, cost.step_seconds) + people * cost.case_seconds
+                count += len(folder.block(cell.spec["beside"]["people"]))
+            total += _training_seconds(recipe, count, cost.step_seconds) + count * cost.case_seconds
     return total, max((cost.peak_memory_mib for cost in probed.values()), default=0.0)
 
 
-def _probe(cell: Cell, recipe: Recipe, folder: StudyFolder) -> ProbedRecipe:
-    cohort = people_of(folder, cell.spec)
+def _probe(cohort: Cohort, recipe: Recipe) -> ProbedRecipe:
     one = cohort.of_subjects(cohort.subjects[:1])
     validation = recipe.validation.model_copy(update={"hold_out": 0, "keep": "last", "early_stopping_patience": None})
     schedule = recipe.optimiser.model_copy(update={"schedule": "constant"})

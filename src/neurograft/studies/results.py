@@ -8,10 +8,10 @@ import pandas as pd
 
 import neurograft
 from neurograft.outputs import write_json, write_table
-from neurograft.studies.answers.label_need import LabelNeed, MethodCurve, method_curves, need_of
-from neurograft.studies.answers.statement import ExperimentAnswer, answer_claim, answer_experiment
+from neurograft.studies.answers.label_need import LabelNeed, MethodCurve, method_curves, needs_for
+from neurograft.studies.answers.statement import ExperimentAnswer, answer_claim, answer_experiment, people_words
 from neurograft.studies.folder import StudyFolder
-from neurograft.studies.protocol.schema import Protocol
+from neurograft.studies.protocol.schema import ICC, Protocol
 from neurograft.studies.run import protocol_of
 from neurograft.studies.tables import (
     agreement_study,
@@ -27,6 +27,7 @@ RESULTS = "results"
 """Folder in a study's."""
 TABLES = ("scores", "summary", "comparisons", "agreement", "runs", "costs")
 """All but the last two are the same to the bit however often the study was cut off."""
+MOST_WARNINGS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,7 @@ class StudyResults:
         claims: a sentence for each claim and experiment.
         curves: learning curves.
         needs: labelled people for the protocol's target.
+        warnings: cells that failed or are missing, so that the figures are not of the whole study.
     """
 
     protocol: Protocol
@@ -58,13 +60,22 @@ class StudyResults:
     claims: tuple[str, ...]
     curves: tuple[MethodCurve, ...]
     needs: tuple[LabelNeed, ...]
+    warnings: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
-        """The answer in words: whether transfer helped first, then the claims and the need of labels."""
-        said = [sentence for answer in self.answers for sentence in answer.sentences()]
-        if not said:
-            said = [f"{row['experiment']}: {row['verdict']}" for row in self.comparisons.to_dict("records")]
+        """The answer in words: whether transfer helped first, then the claims and the need of labels.
+
+        An experiment without transfer has the verdicts of its comparisons instead.
+        """
+        said = [sentence for answer in self.answers for sentence in answer.sentences() or self._verdicts(answer)]
         return [*said, *self.claims, *(need.sentence() for need in self.needs)]
+
+    def _verdicts(self, answer: ExperimentAnswer) -> list[str]:
+        """What the comparisons of an experiment say of the measure and label that answers are about."""
+        rows = self.comparisons
+        about = (rows["experiment"] == answer.name) & (rows["measure"] == answer.measure)
+        own = rows[about & (rows["label"] == answer.label)].to_dict("records")
+        return [f"{answer.name}, {people_words(str(row['size']))}: {row['verdict']}" for row in own]
 
 
 def study_results(root: Path) -> StudyResults | None:
@@ -84,10 +95,7 @@ def study_results(root: Path) -> StudyResults | None:
     curves = tuple(method_curves(scores, measure))
     needs: tuple[LabelNeed, ...] = ()
     if target is not None:
-        own = method_curves(paired if target.measure.startswith("icc:") else scores, target.measure, target.label)
-        needs = tuple(
-            need_of(curve, target.measure, target.value, minutes_per_scan=target.minutes_per_scan) for curve in own
-        )
+        needs = tuple(needs_for(target, paired if target.measure.startswith(ICC) else scores))
     return StudyResults(
         protocol=protocol,
         scores=scores,
@@ -102,6 +110,7 @@ def study_results(root: Path) -> StudyResults | None:
         claims=tuple(sentence for claim in protocol.claims for sentence in answer_claim(protocol, scores, claim)),
         curves=curves,
         needs=needs,
+        warnings=tuple(_warnings(folder)),
     )
 
 
@@ -114,11 +123,15 @@ def write_results(results: StudyResults, root: Path) -> Path:
     folder = root / RESULTS
     for name in TABLES:
         table: pd.DataFrame = getattr(results, name)
-        if not table.empty:
-            write_table(folder / f"{name}.tsv", table)
+        file = folder / f"{name}.tsv"
+        if table.empty:
+            file.unlink(missing_ok=True)  # what an earlier plan of the study left
+        else:
+            write_table(file, table)
     answer: dict[str, Any] = {
         "neurograft": neurograft.__version__,
         "title": results.protocol.title,
+        "warnings": list(results.warnings),
         "sentences": results.sentences(),
         "experiments": [answer.to_dict() for answer in results.answers],
         "claims": list(results.claims),
@@ -126,6 +139,20 @@ def write_results(results: StudyResults, root: Path) -> Path:
     }
     write_json(folder / "answer.json", _plain(answer))
     return folder
+
+
+def _warnings(folder: StudyFolder) -> list[str]:
+    cells = folder.cells()
+    done, failed = folder.finished(), folder.failed()
+    open_cells = [cell for cell in cells if cell.id not in done and cell.id not in failed]
+    said = []
+    if open_cells:
+        said.append(f"{len(open_cells)} of {len(cells)} cells are not finished: the figures are of those that are.")
+    for cell in cells:
+        if cell.id in failed and cell.id not in done:
+            said.append(f"{cell.title} failed: {failed[cell.id]['error']}")
+    more = len(said) - MOST_WARNINGS
+    return said if more <= 0 else [*said[:MOST_WARNINGS], f"{more} more cells failed."]
 
 
 def _plain(value: Any) -> Any:

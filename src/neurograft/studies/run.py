@@ -44,13 +44,47 @@ class Places:
     cohorts: Mapping[str, Path] | None = None
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A study as it would be, of which its folder does not know yet.
+
+    Attributes:
+        plan: its cells.
+        description: what ``study.json`` will say: protocol, cohorts, models.
+    """
+
+    plan: Plan
+    description: Mapping[str, Any]
+
+    def keep(self, out: Path) -> None:
+        """Make it the study of a folder, in the place of an earlier plan."""
+        folder = StudyFolder(out)
+        folder.write_lines(folder.plan, (cell.to_dict() for cell in self.plan.cells.values()))
+        folder.write_lines(folder.readings, self.plan.readings)
+        write_json(folder.description, self.description)
+
+
 def plan_study(
     protocol: Protocol,
     out: Path,
     places: Places,
     progress: Callable[[int, int], None] | None = None,
 ) -> Plan:
+    """Draft a study and keep it in its folder; for arguments and errors see `draft_study`."""
+    draft = draft_study(protocol, out, places, progress)
+    draft.keep(out)
+    return draft.plan
+
+
+def draft_study(
+    protocol: Protocol,
+    out: Path,
+    places: Places,
+    progress: Callable[[int, int], None] | None = None,
+) -> Draft:
     """Find the cohorts, make the phantoms, and expand the protocol into cells; nothing is trained.
+
+    A study that is in the folder stays as it is.
 
     Args:
         protocol: what to study.
@@ -75,8 +109,6 @@ def plan_study(
             models[name], weights[name] = str(bundle.path.resolve()), model_digest(bundle)
     cohorts = describe_cohorts(placed, folder, progress)
     plan = Expansion(protocol, cohorts, placed, weights, folder).plan()
-    folder.write_lines(folder.plan, (cell.to_dict() for cell in plan.cells.values()))
-    folder.write_lines(folder.readings, plan.readings)
     description = {
         "what": MARK,
         "neurograft": neurograft.__version__,
@@ -84,8 +116,7 @@ def plan_study(
         "cohorts": placed,
         "models": models,
     }
-    write_json(folder.description, description)
-    return plan
+    return Draft(plan, description)
 
 
 def run_study(

@@ -26,13 +26,26 @@ class RunningCell:
 
 
 @dataclass(frozen=True)
+class FailedCell:
+    """A cell that failed, or that waits for one.
+
+    Attributes:
+        title: what it is.
+        error: why.
+    """
+
+    title: str
+    error: str
+
+
+@dataclass(frozen=True)
 class StudyStatus:
     """How a study stands.
 
     Attributes:
         cells: in all.
         done: finished.
-        failed: title -> error.
+        failed: those that failed, and those that wait for one of them.
         running: under way, with a worker that lives.
         stalled: begun, and left by a worker that is gone.
         seconds_left: expected at the pace of the last run; ``None`` before anything has finished.
@@ -41,7 +54,7 @@ class StudyStatus:
 
     cells: int
     done: int
-    failed: dict[str, str]
+    failed: tuple[FailedCell, ...]
     running: tuple[RunningCell, ...]
     stalled: int
     seconds_left: float | None
@@ -62,12 +75,8 @@ def study_status(root: Path) -> StudyStatus:
     folder = StudyFolder(root)
     cells = {cell.id: cell for cell in folder.cells()}
     done = folder.finished() & set(cells)
-    failed = {
-        str(failure["title"]): str(failure["error"])
-        for identifier, failure in folder.failed().items()
-        if identifier in cells and identifier not in done
-    }
-    left_out = done | {identifier for identifier in folder.failed() if identifier in cells}
+    known = {name: failure for name, failure in folder.failed().items() if name in cells and name not in done}
+    left_out = done | set(known)
     running, stalled = [], 0
     for work in sorted(folder.work.glob("*.*")) if folder.work.is_dir() else ():
         identifier = work.name.partition(".")[0]
@@ -93,7 +102,7 @@ def study_status(root: Path) -> StudyStatus:
     return StudyStatus(
         cells=len(cells),
         done=len(done),
-        failed=failed,
+        failed=tuple(FailedCell(str(failure["title"]), str(failure["error"])) for failure in known.values()),
         running=tuple(running),
         stalled=stalled,
         seconds_left=_seconds_left([cells[one].kind for one in cells if one not in left_out], seconds, workers),

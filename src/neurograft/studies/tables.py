@@ -14,6 +14,7 @@ from neurograft.evaluation.measures import MEASURES
 from neurograft.scoring.score_rows import GROUP, LABEL, MEAN
 from neurograft.studies.cells.scoring import PAIRED, SCORES
 from neurograft.studies.folder import StudyFolder
+from neurograft.studies.protocol.methods import methods_of
 from neurograft.studies.protocol.schema import Protocol
 
 NO_LABELS = "0"
@@ -124,7 +125,8 @@ def compare_study(protocol: Protocol, scores: pd.DataFrame) -> pd.DataFrame:
     """Compare the methods within each experiment and size, on each label and their mean.
 
     The comparisons of one measure within an experiment and size are the family over which p is
-    corrected. The unadapted source stands in every size.
+    corrected. The unadapted source stands in every size. Two methods are compared on the trainings that both
+    have, should some have failed.
 
     Returns:
         Columns experiment, size, and those of `neurograft.evaluation.comparison.columns`.
@@ -135,7 +137,7 @@ def compare_study(protocol: Protocol, scores: pd.DataFrame) -> pd.DataFrame:
         for size in sizes_of(own):
             frame = measured(comparable(own, size), protocol.scoring.measures)
             methods = set(frame["method"])
-            reference = protocol.comparison.reference
+            reference = reference_of(protocol, str(experiment))
             if len(methods) < 2 or (reference is not None and reference not in methods):
                 continue
             table = compare_measures(
@@ -146,24 +148,36 @@ def compare_study(protocol: Protocol, scores: pd.DataFrame) -> pd.DataFrame:
                 level=protocol.comparison.level,
                 draws=protocol.comparison.draws,
                 inner=True,
+                same_runs=True,
             )
             tables.append(table.assign(experiment=experiment, size=size))
     columns = ["experiment", "size", *COMPARISON_COLUMNS]
     return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
+def reference_of(protocol: Protocol, experiment: str) -> str | None:
+    """The method that all others of an experiment are compared with; ``None`` where all pairs are compared.
+
+    An experiment that is planned without the protocol's reference compares all pairs.
+    """
+    reference = protocol.comparison.reference
+    planned = {method.name for one in protocol.experiments if one.name == experiment for method in methods_of(one)}
+    return reference if reference in planned else None
+
+
 def comparable(scores: pd.DataFrame, size: str, split: str = "test") -> pd.DataFrame:
     """Rows of one experiment that stand side by side at a size: its methods, and the unadapted source.
 
-    Folds and draws are numbered so that trainings on the same people are paired.
+    Folds and draws are numbered so that trainings on the same people are paired. A source that is used as it is
+    has neither: its value stands beside each training of its seed that is tested on the same people.
     """
     chosen = scores[(scores["split"] == split) & scores["kind"].isin((LABEL, GROUP, "mean"))]
     at_size = chosen[chosen["size"] == size]
-    as_is = chosen[(chosen["size"] == NO_LABELS) & chosen["test"].isin(set(at_size["test"]))]
-    frame = pd.concat([as_is, at_size]) if len(as_is) else at_size
+    runs = at_size[["test", "seed", "draw", "fold"]].drop_duplicates()
+    as_is = chosen[chosen["size"] == NO_LABELS].drop(columns=["draw", "fold"]).merge(runs, on=["test", "seed"])
+    frame = pd.concat([as_is, at_size], ignore_index=True) if len(as_is) else at_size
     several_draws = at_size["draw"].nunique() > 1 and at_size.groupby("seed")["draw"].nunique().max() > 1
     seed = frame["seed"].astype(str)
-    # A source that is used as it is has no draw: its value is the same in all.
     return frame.assign(
         seed=seed + "." + frame["draw"].astype(str) if several_draws else seed,
         fold=frame["fold"].map(lambda fold: "" if pd.isna(fold) else str(int(fold))),

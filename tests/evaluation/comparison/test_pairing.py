@@ -12,6 +12,7 @@ from neurograft.evaluation.comparison.pairing import (
     means_by_seed,
     paired_by_subject,
     paired_units,
+    shared_runs,
 )
 
 COLUMNS = ["subject", "case", "method", "value"]
@@ -75,6 +76,20 @@ def test_a_run_that_failed_is_left_out_for_both_methods() -> None:
     # With other runs on the other side there is no partner to leave out.
     pair = paired_by_subject(table([*rows[:3], ("a", "a1", "y", 9.0, 2)], "seed"), "x", "y")
     assert (pair.first[0], pair.second[0]) == (1.0, 5.5)
+
+
+def test_runs_of_a_case_that_only_one_method_has() -> None:
+    rows = [(s, f"{s}1", m, 1.0, "0", seed) for s in "ab" for m in "xy" for seed in (0, 1, 2)]
+    lacking = [row for row in rows if row[2:] != ("y", 1.0, "0", 2) or row[0] != "a"]
+    frame, left_out = shared_runs(table([*lacking, ("c", "c1", "x", 1.0, "0", 0)], "fold", "seed"), "x", "y")
+    assert left_out == 1
+    # The case that only one has is left to the pairing, which counts cases.
+    assert frame.groupby(["subject", "method"]).size().to_dict() == {
+        ("a", "x"): 2, ("a", "y"): 2, ("b", "x"): 3, ("b", "y"): 3, ("c", "x"): 1,
+    }  # fmt: skip
+    # Without any run in common the trainings are independent of each other.
+    apart = table([("a", "a1", "x", 1.0, 0), ("a", "a1", "y", 2.0, math.nan)], "seed")
+    assert shared_runs(apart, "x", "y")[1] == 0
 
 
 def test_different_subjects_or_cases_are_refused_unless_asked_for() -> None:

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from neurograft.studies.answers.choice import CHOSEN, choose_strategy
-from neurograft.studies.answers.label_need import LabelNeed, method_curves, need_of
+from neurograft.studies.answers.label_need import LabelNeed, method_curves, need_of, needs_for
 from neurograft.studies.answers.statement import answer_claim, answer_experiment, finding_of
-from neurograft.studies.protocol.schema import ClaimConfig, Protocol
+from neurograft.studies.protocol.schema import ClaimConfig, Protocol, TargetConfig
 from neurograft.studies.tables import compare_study, sizes_of, summarise_study
 
 
@@ -38,7 +38,7 @@ def made_scores(levels: dict[str, dict[str, float]], people: int = 20, folds: in
 
 @pytest.fixture
 def study(tree: dict[str, Any]) -> Protocol:
-    tree["experiments"][0]["name"] = "e"
+    tree["experiments"][0] |= {"name": "e", "sizes": [2, 5, 14], "strategies": ["none", "scratch", "full", "freeze"]}
     return Protocol.model_validate(tree | {"comparison": {"draws": 500}})
 
 
@@ -122,6 +122,16 @@ def test_claims_are_judged_one_by_one(study: Protocol) -> None:
     assert answer_claim(study, scores, absent) == []
 
 
+def test_a_claim_without_figures_is_not_passed_over(study: Protocol) -> None:
+    claim = ClaimConfig(text="Tuning all beats freezing.", better="full", than="freeze", sizes=(3, 5))
+    (sentence,) = answer_claim(study, made_scores(LEVELS), claim)
+    assert "holds here with 5 people" in sentence
+    assert "cannot be judged with 3 people" in sentence
+    failed = made_scores({"freeze": LEVELS["freeze"]})
+    whole = ClaimConfig(text="Tuning all beats freezing.", better="full", than="freeze")
+    assert answer_claim(study, failed, whole) == [f"{whole.text} e: cannot be judged with 2, 5 and 14 people."]
+
+
 def test_tables_are_over_people_and_name_the_spread_of_trainings(study: Protocol) -> None:
     scores = made_scores(LEVELS)
     summary = summarise_study(study, scores)
@@ -200,3 +210,141 @@ def test_an_icc_without_any_difference_between_people_tells_nothing() -> None:
     paired = scores.assign(quantity="volume_mm3", reference=1.0, prediction=1.0)
     (curve,) = method_curves(paired, "icc:volume_mm3")
     assert "not defined at every number of people" in need_of(curve, "icc:volume_mm3", 0.8).sentence()
+
+
+def rows_of(method: str, size: str, means: dict[tuple[Any, ...], float], people: int = 8, **more: Any) -> list[Any]:
+    """A method's scores: (test, draw, seed, fold) -> mean over people, who differ by 0.01 each."""
+    return [
+        {
+            "experiment": "e", "method": method, "strategy": method.split(",")[0].split(" ")[0], "source": "",
+            "variant": "", "size": size, "people": 0 if size == "0" else 2, "test": test, "draw": draw, "fold": fold,
+            "seed": seed, "split": "test", "subject": f"p{p}", "case": f"p{p}", "label": "box", "kind": "label",
+            "status": "ok", "dice": mean + 0.01 * p + 0.001 * ((3 * p + int(10 * mean)) % 5), **more,
+        }
+        for (test, draw, seed, fold), mean in means.items()
+        for p in range(people)
+    ]  # fmt: skip
+
+
+def runs(*means: float) -> dict[tuple[Any, ...], float]:
+    """Trainings on as many draws, each in two folds alike."""
+    return {("fixed", draw, 0, fold): mean for draw, mean in enumerate(means) for fold in (0, 1)}
+
+
+AS_IS = {("fixed", 0, 0, None): 0.5}
+
+
+def test_draws_must_agree_on_the_source_as_it_is_too(study: Protocol) -> None:
+    rows = [
+        *rows_of("none", "0", AS_IS),
+        *rows_of("full", "2", runs(0.7, 0.48)),
+        *rows_of("scratch", "2", runs(0.4, 0.4)),
+    ]
+    answer = answer_experiment(study, pd.DataFrame(rows), "e")
+    verdict = answer.sizes[0].against["none"]["verdict"]
+    assert "not settled" in verdict
+    assert "the sign holds in 1 of 2 seeds" in verdict
+    row = compare_study(study, pd.DataFrame(rows)).set_index("first").loc["none"]
+    assert (row["seeds_first"], row["seeds"]) == (2, 2)
+
+
+def test_own_test_sets_of_several_draws_stand_beside_the_source_as_it_is(study: Protocol) -> None:
+    """A person whom two draws test has a value of the source as it is in each."""
+    own = {("own of 2, draw 0", 0, 0, None): 0.5, ("own of 2, draw 1", 0, 0, None): 0.5}
+    trained = {(test, draw, 0, None): 0.6 for draw, (test, *_) in enumerate(own)}
+    scores = pd.DataFrame(
+        [*rows_of("none", "0", own), *rows_of("full", "2", trained), *rows_of("scratch", "2", trained)]
+    )
+    row = compare_study(study, scores).set_index("first").loc["none"]
+    assert (row["seeds"], row["n_subjects"]) == (2, 8)
+    assert answer_experiment(study, scores, "e").sizes[0].against["none"]["difference"] == pytest.approx(0.1, abs=0.01)
+
+
+def test_methods_are_compared_on_the_trainings_that_both_have(study: Protocol) -> None:
+    """A draw of which one method failed does not count for the other."""
+    rows = [*rows_of("scratch", "2", runs(0.6, 0.6, 0.2)), *rows_of("full", "2", runs(0.65, 0.65))]
+    scores = pd.DataFrame(rows)
+    row = compare_study(study, scores).iloc[0]
+    assert row["difference"] == pytest.approx(0.05, abs=0.005)
+    assert "values of trainings that only one of them has, 16 in all, were dropped" in row["verdict"]
+    against = answer_experiment(study, scores, "e").sizes[0].against["scratch"]
+    assert against["difference"] == pytest.approx(0.05, abs=0.005)
+    assert "16 in all" in against["verdict"]
+
+
+def test_the_choice_stands_beside_its_own_source_and_variant(tree: dict[str, Any]) -> None:
+    near, far = {"source": "near"}, {"source": "far"}
+    small = {"variant": "small"}
+    rows = [
+        *rows_of("none from near", "0", {("fixed", 0, 0, None): 0.3}, **near),
+        *rows_of("none from far", "0", {("fixed", 0, 0, None): 0.7}, **far),
+        *rows_of("full from near, small", "2", runs(0.65), **near, **small),
+        *rows_of("full from far, small", "2", runs(0.5), **far, **small),
+        *rows_of("scratch", "2", runs(0.9)),
+        *rows_of("scratch, small", "2", runs(0.6), **small),
+    ]
+    tree["experiments"][0] |= {"name": "e"}
+    answer = answer_experiment(Protocol.model_validate(tree), pd.DataFrame(rows), "e")
+    against = answer.sizes[0].against
+    assert against["none"]["difference"] == pytest.approx(0.35, abs=0.01)
+    assert against["scratch"]["difference"] == pytest.approx(0.05, abs=0.01)
+    first, second, third, *_ = answer.sentences()
+    assert "transfer is better than training from scratch with 2 people" in first
+    assert "adapting is better than the source as it is with 2 people" in second
+    assert "; beside it training from scratch is scratch, small, and the source as it is is none from near." in third
+    # A variant without a twin of its own has the plain one.
+    plain = pd.DataFrame([row for row in rows if row["method"] != "scratch, small"])
+    assert answer_experiment(Protocol.model_validate(tree), plain, "e").sizes[0].beside["scratch"] == ("scratch",)
+
+
+def test_an_experiment_without_the_reference_compares_all_pairs(tree: dict[str, Any]) -> None:
+    tree["experiments"][0] |= {"name": "e", "strategies": ["full", "freeze", "none"]}
+    protocol = Protocol.model_validate(tree)
+    rows = [*rows_of("none", "0", AS_IS), *rows_of("full", "2", runs(0.6)), *rows_of("freeze", "2", runs(0.7))]
+    assert len(compare_study(protocol, pd.DataFrame(rows))) == 3
+    # A reference that is planned, and not there yet, is waited for.
+    tree["experiments"][0]["strategies"] = ["scratch", "full", "freeze", "none"]
+    assert compare_study(Protocol.model_validate(tree), pd.DataFrame(rows)).empty
+
+
+def test_a_size_may_differ_by_a_person_from_test_set_to_test_set() -> None:
+    """All people beside one of three test sets of 20 are 13 or 14: one point of the curve, with everybody in it."""
+    rows = []
+    for size, mean in (("2", 0.5), ("5", 0.6), ("all", 0.7)):
+        for fold, rest in enumerate((13, 13, 14)):
+            rows += [
+                row | {"subject": f"{fold}{row['subject']}", "people": rest if size == "all" else int(size)}
+                for row in rows_of("scratch", size, {(f"folds {fold}", 0, 0, None): mean})
+            ]
+    (curve,) = method_curves(pd.DataFrame(rows), "dice")
+    assert curve.sizes == (2, 5, 13)
+    assert curve.fit is not None
+    assert curve.fit.people == 24
+
+
+def test_seeds_on_one_draw_of_people_are_one_draw() -> None:
+    rows = []
+    for size, mean in (("2", 0.5), ("4", 0.6), ("8", 0.7)):
+        trained = {("fixed", 0, seed, None): mean + 0.02 * seed for seed in range(3)}
+        rows += [row | {"people": int(size)} for row in rows_of("scratch", size, trained)]
+    (curve,) = method_curves(pd.DataFrame(rows), "dice")
+    assert curve.fit is not None
+    assert curve.fit.draws == 1
+    assert curve.means[0] == pytest.approx(0.52 + 0.035, abs=0.005)
+    each = pd.DataFrame(rows)
+    (curve,) = method_curves(each.assign(draw=each["seed"]), "dice")  # repeats: seeds
+    assert curve.fit is not None
+    assert curve.fit.draws == 3
+
+
+def test_a_target_that_was_not_measured_has_a_reason() -> None:
+    scores = made_scores({"full": {"2": 0.5, "4": 0.6, "8": 0.7}})
+    paired = scores.assign(quantity="volume", reference=1.0, prediction=1.0)
+    for target, table, words in (
+        (TargetConfig(value=0.8, label="bix"), scores, "no label 'bix'"),
+        (TargetConfig(value=0.8, measure="icc:contrast"), paired, "no quantity 'contrast'"),
+        (TargetConfig(value=0.8, measure="icc:volume"), pd.DataFrame(), "no ICC of the volume is scored yet"),
+    ):
+        (need,) = needs_for(target, table)
+        assert words in need.sentence()
+        assert not need.is_identified

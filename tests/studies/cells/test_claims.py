@@ -131,3 +131,51 @@ def test_who_was_taken_over_leaves_the_other_alone(tmp_path: Path, monkeypatch: 
     assert folder.result(cell.id) == {"value": 7}
     assert not folder.failed()
     assert (folder.work / f"{cell.id}.1" / "progress").read_text() == "theirs"
+
+
+def test_a_cell_that_failed_goes_on_with_what_it_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from neurograft.studies.cells import kinds
+
+    monkeypatch.setattr(claims, "BEAT_SECONDS", 0.05)
+    folder, cell = StudyFolder(tmp_path), Cell("empty", {}, (), "a cell")
+    found = []
+
+    def work(context: kinds.CellContext) -> dict[str, object]:
+        progress = context.output / "progress"
+        found.append(progress.read_text() if progress.is_file() else "")
+        progress.write_text(f"{found[-1]}half")
+        if len(found) == 1:
+            raise OSError("No space left on device")
+        return {}
+
+    monkeypatch.setattr(running, "work_of", lambda kind: work)
+    assert running.run_cell(tmp_path, cell.to_dict()).status == "failed"
+    assert [holder_of(left) for left in folder.work.iterdir()] == [None]
+    assert running.run_cell(tmp_path, cell.to_dict()).status == "done"
+    assert found == ["", "half"]
+    assert not list(folder.work.iterdir())
+    assert not folder.failed()
+
+
+def test_threads_of_one_process_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from neurograft.studies.cells import kinds
+
+    inside, most = 0, 0
+
+    def work(context: kinds.CellContext) -> dict[str, object]:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.1)
+        inside -= 1
+        return {}
+
+    monkeypatch.setattr(running, "work_of", lambda kind: work)
+    cells = [Cell("empty", {"value": number}) for number in range(3)]
+    threads = [threading.Thread(target=running.run_cell, args=(tmp_path, cell.to_dict())) for cell in cells]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert StudyFolder(tmp_path).finished() == {cell.id for cell in cells}
+    assert most == 1

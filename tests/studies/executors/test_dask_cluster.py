@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import re
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +68,7 @@ def test_batch_systems_are_asked_in_their_own_words(kind: str, submit: str, monk
         "queue": "long",
         "walltime": "01:00:00",
         "interface": "lo",
+        "worker_extra_args": ["--lifetime", "55m"],
         "scheduler_options": {"dashboard_address": None},
     }
     config = ClusterConfig.model_validate({"kind": kind, "workers": 7, "options": options})
@@ -73,7 +76,52 @@ def test_batch_systems_are_asked_in_their_own_words(kind: str, submit: str, monk
     cluster.close()
     assert asked["workers"] == 7
     assert submit in asked["script"]
-    assert "--nthreads 2" in asked["script"]
+    # A job has two cores for one cell at a time.
+    assert re.findall(r"--nthreads (\d+)", asked["script"])[-1] == "1"
+    assert "--lifetime 55m" in asked["script"]
+
+
+@pytest.fixture
+def scheduler() -> Iterator[ClusterConfig]:
+    """A scheduler that runs already, with a worker of two threads in this process."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
+        yield ClusterConfig(kind="address", address=cluster.scheduler_address)
+
+
+def test_two_studies_at_one_scheduler_have_their_results_each(scheduler: ClusterConfig, tmp_path: Path) -> None:
+    cell = Cell("empty", {"value": 7, "seconds": 0.3}, (), "a cell of both")
+    executors = [DaskExecutor(tmp_path / name, scheduler) for name in ("one", "other")]
+    for executor in executors:
+        executor.submit(cell)
+    for executor in executors:
+        with executor._client.as_current():
+            assert [outcome.status for outcome in executor.outcomes()] == ["done"]
+        executor.close()
+        assert StudyFolder(executor.root).result(cell.id)["value"] == 7
+
+
+def test_cells_that_are_cancelled_with_the_connection_are_handed_over_again(
+    scheduler: ClusterConfig, tmp_path: Path
+) -> None:
+    folder = StudyFolder(tmp_path)
+    cells = [Cell("empty", {"value": n, "seconds": 0.3}, (), f"cell {n}") for n in range(2)]
+    executor = DaskExecutor(tmp_path, scheduler)
+    submit, handed_over = executor.submit, []
+
+    def submit_and_cancel_once(cell: Cell) -> None:
+        submit(cell)
+        handed_over.append(cell.id)
+        if len(handed_over) == len(cells):
+            # What the client does to all that it waits for when the scheduler is gone.
+            executor._client.cancel(list(executor._futures))
+
+    executor.submit = submit_and_cancel_once  # type: ignore[method-assign]
+    result = run_cells(cells, folder, executor)
+    executor.close()
+    assert (result.done, result.failed) == (2, {})
+    assert sorted(handed_over) == sorted(2 * [cell.id for cell in cells])
 
 
 def _given(executor: Any) -> Any:

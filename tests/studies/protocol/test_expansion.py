@@ -249,6 +249,9 @@ def test_a_finished_model_that_knows_test_people_is_refused(
         ({"comparison": {"reference": "scrach"}}, "no experiment has a method 'scrach'"),
         ({"claims": [{"text": "t", "better": "ful", "than": "scratch"}]}, "no experiment that it is about has both"),
         ({"target": {"measure": "hd95_max_voxel_mm", "value": 2}}, "not among those that are scored"),
+        ({"target": {"value": 0.8, "label": "tow"}}, "no experiment scores 'tow'"),
+        ({"target": {"value": 0.8, "label": "one"}}, "no experiment scores 'one'"),
+        ({"target": {"measure": "icc:median intensity", "value": 0.8}}, "'median intensity' is not measured"),
     ],
 )
 def test_what_would_come_out_after_the_last_training_is_said_first(
@@ -256,6 +259,29 @@ def test_what_would_come_out_after_the_last_training_is_said_first(
 ) -> None:
     with pytest.raises(InputError, match=words):
         planned("study", **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"target": {"value": 0.8, "label": "two"}},
+        {"target": {"value": 0.8, "label": "mean"}},
+        {"target": {"value": 0.8, "label": "both"}, "scoring": {"groups": {"both": ["two"]}}},
+        {"target": {"value": 0.8, "label": "two", "measure": "icc:volume"}},
+        {"target": {"value": 0.8, "measure": "icc:median intensity"}, "scoring": {"biomarkers": True}},
+    ],
+)
+def test_targets_that_are_measured(changes: dict[str, Any], planned: Planner) -> None:
+    scoring = changes.get("scoring", {})
+    assert list(planned("study", **changes).cells) == list(planned("other", scoring=scoring).cells)
+
+
+def test_the_source_as_it_is_has_the_draw_of_its_test_set(planned: Planner, tree: dict[str, Any]) -> None:
+    own = changed(tree, test={"kind": "own", "count": 2}, pool="all", sizes=[6], draw={"repeats": 2})
+    plan = planned(**own, sources={"one": tree["sources"]["one"] | {"people": "rest"}})
+    assert [(row["test"], row["draw"]) for row in plan.readings if row["method"] == "none"] == [
+        ("own of 6, draw 0", 0), ("own of 6, draw 1", 1),
+    ]  # fmt: skip
 
 
 def test_an_unknown_strategy_is_said_before_anything_runs(planned: Planner, tree: dict[str, Any]) -> None:
@@ -331,3 +357,12 @@ def test_mixed_training_may_start_from_a_source_of_the_cohort_it_is_mixed_with(
 def test_several_processes_for_one_training_are_refused(planned: Planner, tree: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="a study runs each training in one process"):
         planned(**changed(tree, overrides={**TINY, "compute.devices": 2}))
+
+
+def test_no_two_cells_have_one_title(planned: Planner, tree: dict[str, Any]) -> None:
+    two = {"test": {"kind": "folds", "folds": 2}, "pool": "all", "sizes": [3], "folds": 2, "draw": {"repeats": 2}}
+    sources = {"one": tree["sources"]["one"] | {"people": "rest"}}
+    for models in ("apart", "averaged"):
+        plan = planned(models, seeds=[0, 1], sources=sources, **changed(tree, fold_models=models, **two))
+        titles = Counter(cell.title for cell in plan.cells.values())
+        assert not [title for title, count in titles.items() if count > 1]

@@ -40,6 +40,7 @@ def test_a_misspelt_key_is_told_with_the_right_one(tree: dict[str, Any], tmp_pat
         ({"cohorts": {"others": {"path": "x"}}}, "names cohort 'people'"),
         ({"cohorts": {"people": {}}}, "either a path or a phantom"),
         ({"scoring": {"measures": ["dise"]}}, "dise cannot be measured"),
+        ({"seeds": [0, 0]}, "a seed is named twice"),
         ({"claims": [{"text": "t", "better": "a", "than": "b", "experiments": ["x"]}]}, "names experiment 'x'"),
     ],
 )
@@ -56,6 +57,7 @@ def test_what_does_not_fit_together(change: dict[str, Any], words: str, tree: di
         ({"folds": 1}, "folds must be 0"),
         ({"sources": []}, "without sources"),
         ({"sizes": [2, 2]}, "named twice"),
+        ({"seeds": [1, 1]}, "a seed is named twice"),
         ({"fold_models": "averaged"}, "needs folds"),
         ({"plain": False}, "leaves nothing"),
     ],

@@ -22,6 +22,7 @@ from neurograft.evaluation.comparison.pairing import (
     differences_by_seed,
     means_by_seed,
     paired_by_subject,
+    shared_runs,
 )
 from neurograft.evaluation.comparison.tests import (
     independent_t_test,
@@ -86,6 +87,7 @@ def compare_measures(
     seed: int = 0,
     draws: int = 10_000,
     inner: bool = False,
+    same_runs: bool = False,
 ) -> pd.DataFrame:
     """Compare methods by every measure and label of a table, and correct p over all of them together.
 
@@ -99,6 +101,8 @@ def compare_measures(
         seed: of the bootstrap and of drawn sign patterns.
         draws: bootstrap resamples.
         inner: compare what two methods have in common.
+        same_runs: of the trainings of a case, compare those that two methods have in common; for tables whose
+            folds and seeds name the same people to learn from in every method.
 
     Raises:
         ValueError: as in `compare_methods`, or no measure.
@@ -112,7 +116,7 @@ def compare_measures(
         rows = [
             row
             for label in labels or [""]
-            for row in _rows(frame, measure, label, reference, direction, level, seed, draws, inner)
+            for row in _rows(frame, measure, label, reference, direction, level, seed, draws, inner, same_runs)
         ]
         by_measure.append(rows)
     if family == "table":
@@ -132,6 +136,7 @@ def _rows(
     seed: int,
     draws: int,
     inner: bool,
+    same_runs: bool = False,
 ) -> list[dict[str, Any]]:
     """A row a pair, without what depends on the other rows."""
     chosen = _chosen(frame, measure, label)
@@ -143,11 +148,13 @@ def _rows(
     if reference is not None:
         pairs = [(method, reference) for method in methods if method != reference]
     direction = {True: "yes", False: "no", None: "neither"}[higher_is_better]
-    return [
-        {"measure": measure, "label": label, "first": first, "second": second, "higher_is_better": direction}
-        | _figures(chosen, paired_by_subject(chosen, first, second, inner), level, seed, draws)
-        for first, second in pairs
-    ]
+    rows = []
+    for first, second in pairs:
+        compared, left_out = shared_runs(chosen, first, second) if same_runs else (chosen, 0)
+        names = {"measure": measure, "label": label, "first": first, "second": second, "higher_is_better": direction}
+        figures = _figures(compared, paired_by_subject(compared, first, second, inner), level, seed, draws)
+        rows.append(names | figures | {"values_left_out": left_out})
+    return rows
 
 
 def _chosen(frame: pd.DataFrame, measure: str, label: str) -> pd.DataFrame:
@@ -256,6 +263,8 @@ def _finding(row: dict[str, Any], correction: Correction) -> Finding:
     ]
     if row["cases_dropped"]:
         left_out.append(f"cases that only one of them has, {row['cases_dropped']} in all, were dropped")
+    if row["values_left_out"]:
+        left_out.append(f"values of trainings that only one of them has, {row['values_left_out']} in all, were dropped")
     return Finding(
         measure=row["measure"],
         label=row["label"],

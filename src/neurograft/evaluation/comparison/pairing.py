@@ -136,6 +136,28 @@ def paired_units(frame: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     return units
 
 
+def shared_runs(frame: pd.DataFrame, first: str, second: str) -> tuple[pd.DataFrame, int]:
+    """The rows of two methods without the runs of a case that only one of them has.
+
+    Where some trainings are missing, each method's mean would otherwise be over other trainings. A case of
+    which the methods have no run in common keeps all: their trainings are then independent of each other.
+
+    Returns:
+        The rows of the two methods, and how many of them were left out.
+
+    Raises:
+        ValueError: as in `paired_by_subject`.
+    """
+    units = paired_units(frame, first, second)
+    runs = run_columns(frame)
+    both = units["in_first"] & units["in_second"]
+    lost = units[both.groupby([units["subject"], units["case"]]).transform("any") & ~both]
+    keys = ["subject", "case", *runs]
+    rows = frame[frame["method"].isin((first, second))]
+    named = pd.MultiIndex.from_frame(rows[keys].astype(object).where(rows[keys].notna(), "").astype(str))
+    return rows[~named.isin(pd.MultiIndex.from_frame(lost[keys]))], len(lost)
+
+
 def run_columns(frame: pd.DataFrame) -> list[str]:
     """Those columns of a table that tell one training from another."""
     return [name for name in ("fold", "seed") if name in frame]

@@ -19,7 +19,8 @@ class Choice:
         chosen: method -> share of the test people whom it serves; one method with share 1 when it was
             chosen on validation people.
         how: in words.
-        scores: rows of the test table, with the method's name replaced by that of the choice.
+        scores: rows of the test table, with the method's name replaced by that of the choice, and kept in the
+            column ``chosen``.
     """
 
     chosen: Mapping[str, float]
@@ -27,9 +28,14 @@ class Choice:
     scores: pd.DataFrame
 
     @property
+    def by_share(self) -> list[str]:
+        """The methods that were chosen, the one that serves most people first."""
+        return sorted(self.chosen, key=lambda method: -self.chosen[method])
+
+    @property
     def leading(self) -> str:
         """The method that was chosen most."""
-        return max(self.chosen, key=lambda method: self.chosen[method])
+        return self.by_share[0]
 
 
 CHOSEN = "the chosen strategy"
@@ -85,8 +91,7 @@ def choose_strategy(
         best = max(candidates, key=lambda method: float(np.nan_to_num(means[method], nan=-np.inf)))
         counts[best] = counts.get(best, 0.0) + len(part) / len(people)
         parts.append(tested[(tested["method"] == best) & tested["subject"].astype(str).isin(part)])
-    rows = pd.concat(parts, ignore_index=True).assign(method=CHOSEN)
-    return Choice(counts, "chosen by cross-fitting over test people", rows)
+    return Choice(counts, "chosen by cross-fitting over test people", _as_chosen(parts))
 
 
 def _on_validation(
@@ -105,5 +110,10 @@ def _on_validation(
         counts[best] = counts.get(best, 0.0) + own["subject"].nunique()
         parts.append(own[own["method"] == best])
     people = sum(counts.values())
-    rows = pd.concat(parts, ignore_index=True).assign(method=CHOSEN)
-    return Choice({method: count / people for method, count in counts.items()}, "chosen on validation people", rows)
+    shares = {method: count / people for method, count in counts.items()}
+    return Choice(shares, "chosen on validation people", _as_chosen(parts))
+
+
+def _as_chosen(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.assign(chosen=rows["method"], method=CHOSEN)

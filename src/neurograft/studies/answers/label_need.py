@@ -13,7 +13,7 @@ from neurograft.scoring.score_rows import MEAN
 from neurograft.studies.answers.label_curve import FEWEST_SIZES, CurveFit, fit_curve, icc_statistic
 from neurograft.studies.answers.statement import measure_words
 from neurograft.studies.folder import StudyFolder
-from neurograft.studies.protocol.schema import ICC, UNADAPTED
+from neurograft.studies.protocol.schema import ICC, UNADAPTED, TargetConfig
 from neurograft.studies.tables import NO_LABELS, gather_paired, gather_scores, headline_label
 
 
@@ -137,8 +137,6 @@ def needs_of_study(
         InputError: nothing is scored yet, or a measure, label or method that was not.
     """
     table = gather_paired(folder) if measure.startswith(ICC) else gather_scores(folder)
-    if table.empty:
-        raise InputError("nothing is scored yet", "Run the study first", folder.root)
     curves = method_curves(table, measure, label, methods, folder)
     return [need_of(curve, measure, target, have, minutes_per_scan) for curve in curves]
 
@@ -164,6 +162,33 @@ def need_of(
     return replace(need, people=people, low=low, high=high, level=curve.fit.level, draws=curve.fit.draws)
 
 
+def needs_for(target: TargetConfig, table: pd.DataFrame) -> list[LabelNeed]:
+    """The people that each method of a study needs for its protocol's target.
+
+    Args:
+        target: of the protocol.
+        table: of scores, or of paired quantities where the target is an ICC.
+
+    Returns:
+        One for each curve; where the study has not measured what the target is about, one that says so.
+    """
+    try:
+        curves = method_curves(table, target.measure, target.label)
+    except InputError as error:
+        return [
+            LabelNeed(
+                "every experiment",
+                "every method",
+                target.measure,
+                target.label or "",
+                target.value,
+                minutes_per_scan=target.minutes_per_scan,
+                reason=error.problem,
+            )
+        ]
+    return [need_of(one, target.measure, target.value, minutes_per_scan=target.minutes_per_scan) for one in curves]
+
+
 def method_curves(
     table: pd.DataFrame,
     measure: str,
@@ -184,6 +209,8 @@ def method_curves(
         InputError: a measure, label or method that the study does not have.
     """
     root = None if folder is None else folder.root
+    if table.empty:
+        raise InputError(f"no {_words(measure)} is scored yet", "Run the study first", root)
     rows = table[(table["split"] == "test") & (table["size"] != NO_LABELS) & (table["strategy"] != UNADAPTED)]
     quantity = measure.removeprefix(ICC)
     if measure.startswith(ICC):
@@ -212,10 +239,12 @@ def _curve(experiment: str, method: str, rows: pd.DataFrame, measure: str, label
     """One method's curve, over the test people who have a value at every size and draw."""
     columns = ["reference", "prediction"] if measure.startswith(ICC) else [measure]
     shown = "" if label == MEAN else label
-    # Draws are numbered by draw and seed; folds are trainings of one draw and are averaged.
-    keyed = rows.assign(draw_seed=rows["draw"].astype(str) + "." + rows["seed"].astype(str))
-    per_case = keyed.groupby(["people", "draw_seed", "subject", "case"])[columns].mean()
-    cells = per_case.groupby(["people", "draw_seed", "subject"]).mean()
+    # A size may be of one person more in one test set than in another, as "all" is beside folds of unequal parts.
+    people = rows.groupby("size")["people"].mean().round().astype(int)
+    keyed = rows.assign(people=rows["size"].map(people))
+    # Folds and seeds are trainings on one draw of people and are averaged.
+    per_case = keyed.groupby(["people", "draw", "subject", "case"])[columns].mean()
+    cells = per_case.groupby(["people", "draw", "subject"]).mean()
     sizes = tuple(int(size) for size in sorted(cells.index.unique("people")))
     means = tuple(float(cells.xs(size, level="people")[columns[-1]].mean()) for size in sizes)
 
@@ -224,11 +253,9 @@ def _curve(experiment: str, method: str, rows: pd.DataFrame, measure: str, label
 
     if len(sizes) < FEWEST_SIZES:
         return without_fit(f"a curve needs {FEWEST_SIZES} numbers of people, and there are {len(sizes)}")
-    wide = cells[columns].unstack(["people", "draw_seed"])
+    wide = cells[columns].unstack(["people", "draw"])
     draws = [
-        draw
-        for draw in cells.index.unique("draw_seed")
-        if all((columns[0], size, draw) in wide.columns for size in sizes)
+        draw for draw in cells.index.unique("draw") if all((columns[0], size, draw) in wide.columns for size in sizes)
     ]
     if not draws:
         return without_fit("no draw of people to learn from has all sizes")

@@ -1,13 +1,15 @@
 """The answer of a study: whether transfer helped, by how much, at which label counts, by which strategy."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
 
 from neurograft.evaluation.comparison.compare import compare_measures
 from neurograft.studies.answers.choice import CHOSEN, Choice, choose_strategy
+from neurograft.studies.answers.partners import partners_of, rows_of_partners
+from neurograft.studies.protocol.methods import methods_of
 from neurograft.studies.protocol.schema import TWIN, UNADAPTED, ClaimConfig, Protocol
 from neurograft.studies.tables import comparable, direction_of, headline_label, measured, sizes_of
 
@@ -30,13 +32,16 @@ class SizeAnswer:
         size: as in the protocol.
         choice: the strategy, chosen without the people who score it.
         mean: of the choice over test people.
-        against: method -> comparison of the choice with it, as a row of `compare_measures`.
+        against: strategy, scratch or none -> comparison of the choice with the method of that strategy which
+            stands beside what was chosen, as a row of `compare_measures`.
+        beside: strategy -> names of these methods, in the order of the share that the choice gives them.
     """
 
     size: str
     choice: Choice
     mean: float
     against: dict[str, dict[str, Any]]
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +70,11 @@ class ExperimentAnswer:
         for size in self.sizes:
             chosen = ", ".join(
                 method if share == 1 else f"{method} ({share:.0%} of the test people)"
-                for method, share in sorted(size.choice.chosen.items(), key=lambda item: -item[1])
+                for method, share in ((method, size.choice.chosen[method]) for method in size.choice.by_share)
             )
             said.append(
                 f"{self.name}, {people_words(size.size)}: {chosen}, {size.choice.how}, reaches "
-                f"{measure_words(self.measure)} {size.mean:.3f} of {self.label}."
+                f"{measure_words(self.measure)} {size.mean:.3f} of {self.label}{_beside_words(size)}."
             )
             said += [f"{self.name}: {row['verdict']}" for row in size.against.values()]
         return said
@@ -88,8 +93,12 @@ class ExperimentAnswer:
                     "how": size.choice.how,
                     "mean": size.mean,
                     "against": {
-                        method: {"finding": finding_of(row), **{key: row[key] for key in keys}}
-                        for method, row in size.against.items()
+                        strategy: {
+                            "methods": list(size.beside.get(strategy, ())),
+                            "finding": finding_of(row),
+                            **{key: row[key] for key in keys},
+                        }
+                        for strategy, row in size.against.items()
                     },
                 }
                 for size in self.sizes
@@ -99,6 +108,9 @@ class ExperimentAnswer:
 
 def answer_experiment(protocol: Protocol, scores: pd.DataFrame, name: str) -> ExperimentAnswer:
     """Choose a strategy at each size and compare it with scratch and with the unadapted source.
+
+    What is chosen has beside it scratch in its own variant, and its own source as it is in its own variant; where
+    the variant has none, those without any variant.
 
     The comparisons at all sizes are one family over which p is corrected.
 
@@ -111,7 +123,9 @@ def answer_experiment(protocol: Protocol, scores: pd.DataFrame, name: str) -> Ex
     label, measure = headline_label(own), protocol.scoring.measures[0]
     higher = direction_of(measure) is not False
     adapted = [str(m) for m in dict.fromkeys(own.loc[~own["strategy"].isin((TWIN, UNADAPTED)), "method"])]
+    partners = {strategy: partners_of(own, strategy) for strategy in (TWIN, UNADAPTED)}
     choices: dict[str, Choice] = {}
+    beside: dict[str, dict[str, tuple[str, ...]]] = {}
     frames: list[pd.DataFrame] = []
     for size in sizes_of(own):
         tested = _values(own, size, "test", measure, label)
@@ -119,41 +133,46 @@ def answer_experiment(protocol: Protocol, scores: pd.DataFrame, name: str) -> Ex
         if choice is None:
             continue
         choices[size] = choice
-        base = tested[tested["method"].isin((TWIN, UNADAPTED))]
-        both = pd.concat([choice.scores, base], ignore_index=True)
-        frames.append(both.assign(label=f"{label} with {people_words(size)}", measure=measure, size=size))
-    against = {method: _comparisons(frames, method, protocol) for method in (TWIN, UNADAPTED)}
+        other = {strategy: rows_of_partners(choice, tested, by_method) for strategy, by_method in partners.items()}
+        beside[size] = {strategy: tuple(map(str, rows["method"].unique())) for strategy, rows in other.items()}
+        both = [choice.scores, *(rows.assign(method=strategy) for strategy, rows in other.items() if len(rows))]
+        whole = pd.concat(both, ignore_index=True)
+        frames.append(whole.assign(label=f"{label} with {people_words(size)}", measure=measure, size=size))
+    against = {strategy: _comparisons(frames, strategy, protocol) for strategy in partners}
     answers = []
     for size, choice in choices.items():
-        rows = {method: found[size] for method, found in against.items() if size in found}
+        rows = {strategy: found[size] for strategy, found in against.items() if size in found}
         cases = choice.scores.groupby(["subject", "case"])["value"].mean()
-        answers.append(SizeAnswer(size, choice, float(cases.mean()), rows))
+        answers.append(SizeAnswer(size, choice, float(cases.mean()), rows, beside[size]))
     return ExperimentAnswer(name, label, measure, tuple(answers))
 
 
 def answer_claim(protocol: Protocol, scores: pd.DataFrame, claim: ClaimConfig) -> list[str]:
-    """Whether a sentence of the paper holds in each experiment that has both methods."""
+    """Whether a sentence of the paper holds in each experiment that it is about, at each of its sizes.
+
+    A claim that names no experiments is about those that are planned with both methods, and one that names no
+    sizes about all that are planned. It cannot be judged where a method has no scores.
+    """
     said = []
-    names = claim.experiments or tuple(experiment.name for experiment in protocol.experiments)
-    for name in names:
-        own = scores[scores["experiment"] == name]
-        if own.empty:
+    pair = {claim.better, claim.than}
+    planned = [one.name for one in protocol.experiments if pair <= {method.name for method in methods_of(one)}]
+    for experiment in protocol.experiments:
+        if experiment.name not in (claim.experiments or planned):
             continue
-        label, measure = headline_label(own), protocol.scoring.measures[0]
-        wanted = {str(size) for size in claim.sizes}
-        found: dict[Finding, list[str]] = {}
+        own = scores[scores["experiment"] == experiment.name]
+        sizes = [str(size) for size in claim.sizes or experiment.sizes]
         frames = []
         for size in sizes_of(own):
-            if wanted and size not in wanted:
-                continue
-            tested = _values(own, size, "test", measure, label)
-            pair = tested[tested["method"].isin((claim.better, claim.than))]
-            if pair["method"].nunique() == 2:
-                frames.append(pair.assign(label=f"{label} with {people_words(size)}", measure=measure, size=size))
-        for size, row in _comparisons(frames, claim.than, protocol, claim.better).items():
-            found.setdefault(finding_of(row), []).append(size)
-        if found:
-            said.append(f"{claim.text} {name}: {_claim_words(found, claim)}.")
+            if size in sizes:
+                label, measure = headline_label(own), protocol.scoring.measures[0]
+                tested = _values(own, size, "test", measure, label)
+                frames.append(tested.assign(label=f"{label} with {people_words(size)}", measure=measure, size=size))
+        compared = _comparisons(frames, claim.than, protocol, claim.better)
+        found: dict[Finding, list[str]] = {}
+        for size in sizes:
+            finding = finding_of(compared[size]) if size in compared else "nothing can be said"
+            found.setdefault(finding, []).append(size)
+        said.append(f"{claim.text} {experiment.name}: {_claim_words(found, claim)}.")
     return said
 
 
@@ -171,6 +190,17 @@ def people_words(size: str) -> str:
 def measure_words(measure: str) -> str:
     """How sentences call a measure."""
     return "Dice" if measure == "dice" else measure
+
+
+def _beside_words(size: SizeAnswer) -> str:
+    """What scratch and the source as it is are here, where tables call them otherwise."""
+    words = {TWIN: "training from scratch", UNADAPTED: "the source as it is"}
+    told = [
+        f"{what} is {' and '.join(size.beside[strategy])}"
+        for strategy, what in words.items()
+        if strategy in size.against and size.beside.get(strategy, ()) not in ((), (strategy,))
+    ]
+    return f"; beside it {', and '.join(told)}" if told else ""
 
 
 def _values(own: pd.DataFrame, size: str, split: str, measure: str, label: str) -> pd.DataFrame:
@@ -197,6 +227,7 @@ def _comparisons(
         level=protocol.comparison.level,
         draws=protocol.comparison.draws,
         inner=True,
+        same_runs=True,
     )
     return {
         sizes[str(row["label"])]: {str(key): value for key, value in row.items()} for row in table.to_dict("records")

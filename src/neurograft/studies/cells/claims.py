@@ -12,7 +12,7 @@ import platform
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -76,6 +76,12 @@ def require_claim(folder: Path) -> None:
         raise ClaimLostError(f"{folder} has been taken over by {holder or 'somebody'}")
 
 
+def give_up(folder: Path) -> None:
+    """Leave a cell, with all that its folder holds, to whoever tries it next."""
+    with suppress(OSError):
+        (folder / CLAIM).unlink()
+
+
 def is_gone(holder: dict[str, object]) -> bool:
     """Whether a holder on this machine has ended; false for other machines, of which nothing is known."""
     pid = holder.get("pid")
@@ -107,7 +113,8 @@ def _take(work: Path, identifier: str, finished: Path, lease_seconds: float) -> 
             if holder is not None and {key: holder.get(key) for key in mine} == mine:
                 _write_claim(folder, mine)
                 return folder
-            # A folder without a claim belongs to somebody who is about to write it, or who died just before.
+            # A folder without a claim belongs to somebody who is about to write it, who died just before, or who
+            # gave the cell up.
             mark = (folder.name, (folder / CLAIM).stat().st_mtime_ns if holder is not None else None)
         except OSError:
             continue  # it was renamed or finished a moment ago

@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 import shutil
+import threading
 import time
 import traceback
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import Any, Literal
 from neurograft.errors import InputError
 from neurograft.outputs import write_json
 from neurograft.studies.cells.cell import Cell
-from neurograft.studies.cells.claims import LEASE_SECONDS, ClaimLostError, claimed, require_claim
+from neurograft.studies.cells.claims import LEASE_SECONDS, ClaimLostError, claimed, give_up, require_claim
 from neurograft.studies.cells.kinds import CellContext, work_of
 from neurograft.studies.folder import RESULT, StudyFolder
 
@@ -23,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 OUTPUT = "out"
 """In a working folder: what becomes the folder of the finished cell."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Cells in one process would share its random numbers, its memory and its GPU, whatever its scheduler's threads."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,11 @@ def run_cell(root: str | Path, content: Mapping[str, Any], lease_seconds: float 
         content: the cell, as `Cell.to_dict` gives it.
         lease_seconds: how long a claim of another machine must stand still to be taken over.
     """
+    with _ONE_AT_A_TIME:
+        return _attempt(root, content, lease_seconds)
+
+
+def _attempt(root: str | Path, content: Mapping[str, Any], lease_seconds: float) -> Outcome:
     folder, cell = StudyFolder(Path(root)), Cell.from_dict(content)
     start, began = time.monotonic(), datetime.now(UTC)
     final = folder.cell(cell.id)
@@ -87,7 +96,10 @@ def run_cell(root: str | Path, content: Mapping[str, Any], lease_seconds: float 
             # Whatever went wrong, the cell is another worker's by now, whose folder and outcome are not ours to
             # touch: this one waits for the other's result, or takes over in its turn.
             logger.warning("%s has been taken over: %s", cell.title, error)
-            return run_cell(root, content, lease_seconds)
+            return _attempt(root, content, lease_seconds)
+        if held is not None:
+            # With its folder: the next attempt goes on from the resume point that lies there.
+            give_up(held)
         failure = {
             "error": str(error) or type(error).__name__,
             "input": isinstance(error, InputError),
@@ -96,7 +108,6 @@ def run_cell(root: str | Path, content: Mapping[str, Any], lease_seconds: float 
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         folder.record_failure(cell, failure)
-        _remove_work(folder, cell.id)
         return Outcome(cell.id, "failed", time.monotonic() - start, platform.node(), str(failure["error"]))
 
 

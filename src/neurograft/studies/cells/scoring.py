@@ -35,7 +35,7 @@ def score_cell(context: CellContext) -> dict[str, Any]:
     start = time.monotonic()
     if not masks.is_dir():
         bundles = [open_bundle(context.of(model) / MODEL) for model in spec["models"]]
-        predict_cohort(PredictionRequest(bundles, cohort, masks, device=spec["device"]))
+        predict_cohort(PredictionRequest(bundles, cohort, masks, device=spec["device"], overwrite=True))
     seconds = time.monotonic() - start
     labels = spec["labels"]
     scored = score_files(cohort.select_labels(labels), masks, options=_options(spec["scoring"]))

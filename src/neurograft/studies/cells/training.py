@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -54,20 +53,14 @@ def train_cell(context: CellContext) -> dict[str, Any]:
         seed=spec["seed"],
         allow_shared_subjects=spec["shared"],
         validation_subjects=validation,
+        # What an attempt has left is in the way only if it began otherwise, as from a source that was trained again.
+        overwrite=True,
     )
     if target.is_dir():
         # An earlier attempt was cut off between the training and the end of its cell.
         logger.info("the training of %s is finished already", context.cell.title)
     else:
-        try:
-            train_model(request)
-        except InputError:
-            # Another version of neurograft may have left an attempt that this one cannot continue.
-            partial = target.with_name(f".{target.name}.partial")
-            if not partial.exists():
-                raise
-            shutil.rmtree(partial)
-            train_model(request)
+        train_model(request)
     record = json.loads((target / "run.json").read_text("utf-8"))
     return {
         **{key: record[key] for key in ("steps", "kept", "compute", "peak_memory_mib", "preparation_seconds")},

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -106,6 +108,7 @@ class DaskExecutor:
     lease_seconds: float = LEASE_SECONDS
     _futures: dict[Any, Cell] = field(default_factory=dict)
     _lost: dict[str, int] = field(default_factory=dict)
+    _name: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __post_init__(self) -> None:
         import dask
@@ -151,7 +154,8 @@ class DaskExecutor:
             os.fspath(self.root.resolve()),
             cell.to_dict(),
             self.lease_seconds,
-            key=f"{cell.id}-{self._lost.get(cell.id, 0)}",
+            # Another study at the same scheduler may have the same cell, and its result in another folder.
+            key=f"{cell.id}-{self._name}-{self._lost.get(cell.id, 0)}",
             pure=False,
         )
         self._futures[future] = cell
@@ -159,12 +163,14 @@ class DaskExecutor:
     def outcomes(self) -> Iterator[Outcome]:
         """Wait until one cell or more have ended."""
         from distributed import wait
+        from distributed.client import FuturesCancelledError
         from distributed.scheduler import KilledWorker
 
         if not self._futures:
             return
-        ended = wait(list(self._futures), return_when="FIRST_COMPLETED").done
-        for future in ended:
+        with suppress(FuturesCancelledError):
+            wait(list(self._futures), return_when="FIRST_COMPLETED")
+        for future in [future for future in self._futures if future.status != "pending"]:
             cell = self._futures.pop(future)
             try:
                 yield future.result()
@@ -203,9 +209,13 @@ def _start_cluster(config: ClusterConfig, threads: int, memory_mib: int) -> Any:
             ) from error
         cluster = operator.KubeCluster(n_workers=config.workers, **config.options)
     else:
+        import dask
         import dask_jobqueue
 
         given = {"cores": threads, "processes": 1, "memory": f"{memory_mib}MiB", **config.options}
+        # A job's cores are for the threads of one cell, not for as many cells; of two such numbers the last holds.
+        usual = dask.config.get(f"jobqueue.{config.kind}.worker-extra-args", ())
+        given["worker_extra_args"] = [*given.get("worker_extra_args", usual), "--nthreads", "1"]
         cluster = getattr(dask_jobqueue, _QUEUES[config.kind])(**given)
     if config.fewest_workers is None:
         cluster.scale(config.workers)

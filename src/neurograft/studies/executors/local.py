@@ -50,14 +50,15 @@ class LocalExecutor:
         root: the study's folder.
         workers: how many.
         threads: of computation in each.
-        gpus: numbers of GPUs that are given to workers in turn; empty to leave them as they are.
+        gpus: names of GPUs, as in ``CUDA_VISIBLE_DEVICES``, that are given to workers in turn; empty to leave
+            them as they are.
         lease_seconds: see `neurograft.studies.cells.claims`.
     """
 
     root: Path
     workers: int
     threads: int = 1
-    gpus: Sequence[int] = ()
+    gpus: Sequence[str] = ()
     lease_seconds: float = LEASE_SECONDS
     _all: list[_Worker] = field(default_factory=list)
     _queue: deque[Cell] = field(default_factory=deque)
@@ -162,11 +163,11 @@ class LocalExecutor:
 
 
 @contextmanager
-def _environment(threads: int, gpu: int | None) -> Iterator[None]:
+def _environment(threads: int, gpu: str | None) -> Iterator[None]:
     """The variables that a worker is to start with; numerical libraries read them once."""
     wanted = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     if gpu is not None:
-        wanted["CUDA_VISIBLE_DEVICES"] = str(gpu)
+        wanted["CUDA_VISIBLE_DEVICES"] = gpu
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -1,8 +1,7 @@
 """From a protocol to its cells: every training and scoring once, whatever shares it."""
 
-import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,15 +9,17 @@ import neurograft
 from neurograft.cohorts import nested_subsets
 from neurograft.errors import InputError
 from neurograft.recipes import load_recipe
+from neurograft.scoring.agreement import QUANTITIES, VOLUME
+from neurograft.scoring.score_rows import BY_SQUARED_VOLUME, BY_VOLUME, MEAN
 from neurograft.studies.cells.cell import Cell
 from neurograft.studies.cohorts import StudyCohort
 from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol.draws import ALL, Subset, TestSet, find_pool, find_subsets, find_test_sets
+from neurograft.studies.protocol.methods import Method, cohort_beside, methods_of, require_strategy
 from neurograft.studies.protocol.people import SourceConfig, TrainingConfig
-from neurograft.studies.protocol.schema import TWIN, UNADAPTED, ExperimentConfig, Protocol, VariantConfig
+from neurograft.studies.protocol.schema import ICC, TWIN, UNADAPTED, ExperimentConfig, Protocol, VariantConfig
 from neurograft.training.ranks import require_one_process
 from neurograft.training.record import library_versions
-from neurograft.transfer import STRATEGIES
 
 Subjects = tuple[str, ...]
 
@@ -39,23 +40,6 @@ class Plan:
     def count(self, kind: str) -> int:
         """Cells of a kind."""
         return sum(cell.kind == kind for cell in self.cells.values())
-
-
-@dataclass(frozen=True)
-class Method:
-    """A row of the tables: a strategy, from a source, in a variant."""
-
-    strategy: str
-    source: str | None
-    variant: str
-    config: TrainingConfig
-    several_sources: bool = False
-
-    @property
-    def name(self) -> str:
-        """What tables call it."""
-        start = f"{self.strategy} from {self.source}" if self.several_sources and self.source else self.strategy
-        return f"{start}, {self.variant}" if self.variant else start
 
 
 @dataclass
@@ -84,9 +68,10 @@ class Expansion:
         """Expand every experiment.
 
         Raises:
-            InputError: fewer people than are asked for, or a recipe, strategy or method that does not exist.
+            InputError: fewer people than are asked for, or a recipe, strategy, method or target that does not exist.
         """
         self._require_methods()
+        self._require_target()
         for experiment in self.protocol.experiments:
             cohort = self.cohorts[experiment.cohort]
             others = self.cohorts[experiment.test.cohort].subjects if experiment.test.cohort is not None else ()
@@ -96,9 +81,9 @@ class Expansion:
 
     def _require_methods(self) -> None:
         """Refuse what would only come out after the last training: a comparison or claim on nobody's method."""
-        methods = {one.name: list(_methods(one)) for one in self.protocol.experiments}
+        methods = {one.name: list(methods_of(one)) for one in self.protocol.experiments}
         for method in (method for several in methods.values() for method in several):
-            _require_strategy(method.strategy)
+            require_strategy(method.strategy)
         names = {name: [method.name for method in several] for name, several in methods.items()}
         every = list(dict.fromkeys(method for several in names.values() for method in several))
         reference = self.protocol.comparison.reference
@@ -115,15 +100,44 @@ class Expansion:
                     f"Methods: {', '.join(every)}",
                 )
 
+    def _require_target(self) -> None:
+        """Refuse a target of a quantity or structure that no experiment measures."""
+        target, scoring = self.protocol.target, self.protocol.scoring
+        if target is None:
+            return
+        if target.measure.startswith(ICC):
+            measured = [VOLUME[0], *((words for words, _ in QUANTITIES.values()) if scoring.biomarkers else ())]
+            if target.measure.removeprefix(ICC) not in measured:
+                raise InputError(
+                    f"target.measure: {target.measure.removeprefix(ICC)!r} is not measured",
+                    f"Quantities: {', '.join(measured)}"
+                    + ("" if scoring.biomarkers else "; more with scoring.biomarkers: true"),
+                )
+        if target.label is not None:
+            scored = [name for one in self.protocol.experiments for name in self._scored_labels(one)]
+            known = list(dict.fromkeys([*scored, *scoring.groups]))
+            if not target.measure.startswith(ICC):
+                known += [MEAN, BY_VOLUME, BY_SQUARED_VOLUME]
+            if target.label not in known:
+                raise InputError(
+                    f"target.label: no experiment scores {target.label!r}", f"Structures: {', '.join(known)}"
+                )
+
+    def _scored_labels(self, experiment: ExperimentConfig) -> tuple[str, ...]:
+        """Names of the structures that an experiment's methods are scored on."""
+        tested = self.cohorts[experiment.test.cohort or experiment.cohort].cohort
+        wanted = [self.folder.block(self._recipe(one.config, experiment))["labels"] for one in methods_of(experiment)]
+        return tuple(name for labels in wanted for name in (tested.labels.names if labels is None else labels))
+
     def _expand(self, experiment: ExperimentConfig, test: TestSet) -> None:
-        seeds = experiment.seeds or self.protocol.seeds
-        methods = list(_methods(experiment))
+        seeds = self.protocol.seeds_of(experiment)
+        methods = list(methods_of(experiment))
         learners = {experiment.cohort: set(find_pool(experiment, test))}
         for name in experiment.every_source:
             source = self.protocol.sources[name]
             if source.cohort is not None:
                 learners.setdefault(source.cohort, set()).update(self._source_people(source, experiment, test))
-        for name in filter(None, (_beside(method) for method in methods)):
+        for name in filter(None, (cohort_beside(method) for method in methods)):
             learners.setdefault(name, set()).update(self._source_people(SourceConfig(cohort=name), experiment, test))
         finished = [name for name in experiment.every_source if self.protocol.sources[name].model is not None]
         guard = self._guard(experiment, test, learners, finished)
@@ -132,7 +146,7 @@ class Expansion:
                 for seed in seeds:
                     # It learns from nobody, but its labels come from somewhere: the pool.
                     people = find_pool(experiment, test)[:1]
-                    alone = Subset(0, 0, seed, people, (None,))
+                    alone = Subset(0, test.draw or 0, seed, people, (None,))
                     self._run(experiment, test, method, alone, guard)
                 continue
             factor = method.config.people_factor if isinstance(method.config, VariantConfig) else 1
@@ -143,10 +157,10 @@ class Expansion:
         """The trainings of a method on a subset, one a fold, and what is scored of them."""
         recipe = self._recipe(method.config, experiment)
         people = f"{len(subset.people)} people" if subset.size else "no people"
-        name = f"{experiment.name}: {method.name}, {people}"
+        name = f"{experiment.name}, {test.name}: {method.name}, {people}, draw {subset.draw}, seed {subset.seed}"
         trained = []
         for fold, held in enumerate(subset.folds):
-            title = f"{name}, draw {subset.draw}, seed {subset.seed}" + ("" if held is None else f", fold {fold}")
+            title = name + ("" if held is None else f", fold {fold}")
             training = self._training(experiment, test, method, subset, held, recipe, title)
             trained.append(training)
             if held is not None:
@@ -173,7 +187,7 @@ class Expansion:
         title: str,
     ) -> Cell:
         learners = [(experiment.cohort, subset.people)]
-        beside = _beside(method) if method.strategy != UNADAPTED else None
+        beside = cohort_beside(method) if method.strategy != UNADAPTED else None
         if beside is not None:
             learners.append((beside, self._source_people(SourceConfig(cohort=beside), experiment, test)))
         origin, shared = None, False
@@ -220,7 +234,10 @@ class Expansion:
             "shared": False,
             **self._software(),
         }
-        return self._keep(Cell("train", spec, (), f"source {name}, {len(people)} people, seed {own}"))
+        # A source of people who are tested themselves is another one for each test set.
+        apart = self._same_place(cohort, experiment.test.cohort or experiment.cohort)
+        title = f"source {name}, {len(people)} people, seed {own}" + (f", apart from {test.name}" if apart else "")
+        return self._keep(Cell("train", spec, (), title))
 
     def _source_people(self, config: SourceConfig, experiment: ExperimentConfig, test: TestSet) -> Subjects:
         """Whom a source model learns from: never anybody who is tested."""
@@ -342,35 +359,4 @@ class Expansion:
         return self._cells.setdefault(cell.id, cell)
 
 
-def _methods(experiment: ExperimentConfig) -> Iterator[Method]:
-    """Strategies by sources by variants, in the order of the protocol."""
-    variants: list[tuple[str, TrainingConfig]] = [("", experiment)] if experiment.plain else []
-    for name, config in [*variants, *experiment.variants.items()]:
-        chosen = experiment.strategies
-        sources = experiment.sources
-        if isinstance(config, VariantConfig):
-            chosen = config.strategies if config.strategies is not None else chosen
-            sources = config.sources if config.sources is not None else sources
-        for strategy in chosen:
-            if strategy == TWIN:
-                yield Method(strategy, None, name, config)
-                continue
-            for source in sources:
-                yield Method(strategy, source, name, config, max(len(experiment.sources), len(sources)) > 1)
-
-
-def _beside(method: Method) -> str | None:
-    """The cohort that a method learns from together with each subset."""
-    return method.config.beside if isinstance(method.config, VariantConfig) else None
-
-
-def _require_strategy(text: str) -> None:
-    """Refuse an unknown strategy; whether its frontier exists the training says, which knows the network."""
-    name = text.partition("(")[0].strip()
-    if name not in STRATEGIES and not text.strip().startswith("decay_"):
-        near = difflib.get_close_matches(name, STRATEGIES, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"unknown strategy {text!r}", f"{hint}Strategies: {', '.join(STRATEGIES)}")
-
-
-__all__ = ["ALL", "Expansion", "Method", "Plan"]
+__all__ = ["ALL", "Expansion", "Plan"]

@@ -63,7 +63,10 @@ class ExperimentConfig(TrainingConfig):
 
     @model_validator(mode="after")
     def _sensible(self) -> "ExperimentConfig":
-        for what, entries in (("strategy", self.strategies), ("size", self.sizes), ("source", self.sources)):
+        named: dict[str, tuple[Any, ...]] = {
+            "strategy": self.strategies, "size": self.sizes, "source": self.sources, "seed": self.seeds or (),
+        }  # fmt: skip
+        for what, entries in named.items():
             if len(set(entries)) < len(entries):
                 raise ValueError(f"a {what} is named twice")
         if self.folds == 1:
@@ -108,7 +111,8 @@ class ComparisonConfig(Section):
     """How methods are compared."""
 
     reference: str | None = TWIN
-    """The method that all others are compared with; ``null`` compares all pairs."""
+    """The method that all others are compared with; ``null`` compares all pairs, as does an experiment that is
+    planned without this method."""
     correction: Correction = "holm"
     level: float = Field(0.95, gt=0.5, lt=1)
     draws: PositiveInt = 10_000
@@ -178,11 +182,17 @@ class Protocol(Section):
     """Weights that stay once no cell waits for them: ``all``, ``sources`` (those that other trainings start
     from) or ``none``. Figures, masks and the report need none; a cell that is added later trains its source again."""
 
+    def seeds_of(self, experiment: ExperimentConfig) -> tuple[int, ...]:
+        """Seeds of an experiment's trainings."""
+        return experiment.seeds or self.seeds
+
     @model_validator(mode="after")
     def _names_are_there(self) -> "Protocol":
         names = [experiment.name for experiment in self.experiments]
         if len(set(names)) < len(names):
             raise ValueError("two experiments have the same name")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a seed is named twice")
         used = [(f"sources.{name}", source.cohort) for name, source in self.sources.items()]
         used += [(f"experiment {one.name}", one.cohort) for one in self.experiments]
         used += [(f"experiment {one.name}: test", one.test.cohort) for one in self.experiments]
