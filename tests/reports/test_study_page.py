@@ -1,5 +1,9 @@
 """The page of a study, in a browser: it opens without a fault, sorts, and its viewer moves."""
 
+import gzip
+import io
+import re
+from base64 import b64decode
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -14,7 +18,7 @@ from neurograft.reports.comparison import SliceExample
 from neurograft.reports.study import StudyReport
 from neurograft.reports.study_markdown import study_markdown
 from neurograft.reports.study_methods import methods_paragraph
-from neurograft.reports.study_page import write_study_page
+from neurograft.reports.study_page import study_page, write_study_page
 from neurograft.reports.study_report import _examples
 from neurograft.reports.volume_viewer import viewer_case
 from neurograft.studies.answers.label_need import method_curves, need_of
@@ -98,6 +102,14 @@ def test_the_page_in_a_browser(report: StudyReport, opened: Open, tmp_path: Path
         assert cells == sorted(cells, reverse=True)
 
 
+def test_every_score_is_in_the_page_as_a_compressed_file(report: StudyReport) -> None:
+    held = re.search(r'href="data:application/gzip;base64,([^"]+)"', study_page(report))
+    assert held is not None
+    scores = pd.read_csv(io.BytesIO(gzip.decompress(b64decode(held[1]))))
+    assert len(scores) == len(report.results.scores)
+    assert scores["dice"].to_numpy() == pytest.approx(report.results.scores["dice"].to_numpy(), rel=1e-5)
+
+
 def test_the_markdown_has_what_stands_open_on_the_page(report: StudyReport) -> None:
     facts = {"machines": "one: CPU", "versions": "torch 1\nnumpy 2"}
     text = study_markdown(replace(report, facts=facts))
@@ -113,8 +125,6 @@ def test_the_markdown_has_what_stands_open_on_the_page(report: StudyReport) -> N
 
 
 def test_the_viewer_packs_what_it_is_given() -> None:
-    from base64 import b64decode
-
     example = made_example()
     case = viewer_case(example)
     shape = tuple(case.data["shape"])

@@ -66,7 +66,7 @@ def study_page(report: StudyReport) -> str:
         agreement=None if results.agreement.empty else frame_table(results.agreement, level),
         comparison=None if comparisons.empty else _comparison(comparisons, level),
         case_tables=_case_tables(results),
-        csv_address=csv_address(results.scores) if len(results.scores) <= MOST_SCORES else "",
+        csv_address=csv_address(results.scores, compressed=True) if len(results.scores) <= MOST_SCORES else "",
         examples=example_panels(report.examples),
         viewers=_viewers(report),
         costs=None if results.costs.empty else frame_table(results.costs, level),

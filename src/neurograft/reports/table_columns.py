@@ -1,5 +1,6 @@
 """Tables put together from columns; what is the same in every row is said once, below."""
 
+import gzip
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +60,14 @@ def table_of(columns: Sequence[TableColumn], said: Sequence[str] = ()) -> TextTa
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
-def csv_address(frame: pd.DataFrame) -> str:
-    """A table as a CSV file in a ``data:`` address, numbers with six digits that count."""
-    csv = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-    return "data:text/csv;charset=utf-8;base64," + b64encode(csv.encode()).decode("ascii")
+def csv_address(frame: pd.DataFrame, compressed: bool = False) -> str:
+    """A table as a CSV file in a ``data:`` address, numbers with six digits that count.
+
+    Args:
+        frame: the table.
+        compressed: by gzip, for a table that would be most of its page.
+    """
+    csv = frame.to_csv(index=False, lineterminator="\n", float_format="%.6g").encode()
+    kind = "application/gzip" if compressed else "text/csv;charset=utf-8"
+    held = gzip.compress(csv, mtime=0) if compressed else csv
+    return f"data:{kind};base64," + b64encode(held).decode("ascii")
