@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 
 from neurograft.reports.comparison import SliceExample
+from neurograft.reports.learning_curve_figure import learning_curve_figure
+from neurograft.reports.series_style import series_styles
 from neurograft.reports.study import StudyReport
 from neurograft.reports.study_markdown import study_markdown
 from neurograft.reports.study_methods import methods_paragraph
@@ -108,6 +110,21 @@ def test_every_score_is_in_the_page_as_a_compressed_file(report: StudyReport) ->
     scores = pd.read_csv(io.BytesIO(gzip.decompress(b64decode(held[1]))))
     assert len(scores) == len(report.results.scores)
     assert scores["dice"].to_numpy() == pytest.approx(report.results.scores["dice"].to_numpy(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("unadapted", "in_words"), [(0.55, False), (0.03, True), (1.4, True)])
+def test_a_source_far_off_does_not_press_the_curves_together(
+    report: StudyReport, unadapted: float, in_words: bool
+) -> None:
+    curves = report.results.curves
+    styles = series_styles([curve.method for curve in curves])
+    figure = learning_curve_figure(curves, styles, unadapted, "Dice", "curve")
+    drawn = re.sub(r"<title.*?</title>", "", figure, flags=re.DOTALL)
+    assert ("what is drawn" in drawn) == in_words
+    ticks = [float(text) for text in re.findall(r">(0\.\d+)</text>", drawn)]
+    assert min(ticks) > 0.3
+    assert max(ticks) < 1
+    assert f"the source as it is: {unadapted:.3f}" in figure, "what is read out has it always"
 
 
 def test_the_markdown_has_what_stands_open_on_the_page(report: StudyReport) -> None:

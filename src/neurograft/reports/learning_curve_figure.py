@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from neurograft.reports.number_text import decimal
@@ -27,7 +28,8 @@ def learning_curve_figure(
     Args:
         curves: one a method.
         styles: of the methods.
-        unadapted: mean of the source as it is, drawn as a dashed line; ``None`` where it was not scored.
+        unadapted: mean of the source as it is, drawn as a dashed line, or said in words where it lies so far off
+            that the curves would be pressed together; ``None`` where it was not scored.
         what: label of the vertical axis.
         name: unique in the page.
         target: drawn as a dotted line.
@@ -57,7 +59,7 @@ def learning_curve_figure(
             points = ", ".join(f"{decimal(m)} with {n}" for n, m in zip(curve.sizes, curve.means, strict=True))
             described.append(f"{curve.method}: {points}")
         if unadapted is not None:
-            ax.axhline(unadapted, color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)))
+            _draw_unadapted(ax, unadapted)
             described.append(f"the source as it is: {decimal(unadapted)}")
         if target is not None:
             ax.axhline(target, color=MUTED, linewidth=1.0, linestyle=(0, (1, 2)))
@@ -68,3 +70,15 @@ def learning_curve_figure(
         ax.set_xlabel("Labelled people")
         ax.set_ylabel(what)
     return inline_svg(figure, name, f"{what} against labelled people. " + "; ".join(described))
+
+
+def _draw_unadapted(ax: Axes, value: float) -> None:
+    """The source as it is: a line, or words where it is further from the curves than they are high."""
+    low, high = ax.get_ylim()
+    if low - (high - low) <= value <= high + (high - low):
+        ax.axhline(value, color=MUTED, linewidth=1.2, linestyle=(0, (5, 3)))
+        return
+    below = value < low
+    words = f"the source as it is: {decimal(value)}, {'below' if below else 'above'} what is drawn"
+    height, side = (0.02, "bottom") if below else (0.98, "top")
+    ax.text(0.99, height, words, ha="right", va=side, transform=ax.transAxes, color=MUTED, fontsize=8)
