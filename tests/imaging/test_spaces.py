@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 
+from neurograft.imaging import spaces
 from neurograft.imaging.grid import Grid
 from neurograft.imaging.labels import LabelTable
 from neurograft.imaging.preparation import prepare_classes, prepare_image, restore_classes, restore_probabilities
+from neurograft.imaging.registration.register import Registered
+from neurograft.imaging.registration.score import RegistrationScore
+from neurograft.imaging.registration.transform import SpatialTransform
 from neurograft.imaging.resampling import resample_to_grid
 from neurograft.imaging.template import mni152
 from neurograft.imaging.volume import Volume
@@ -34,3 +38,16 @@ def test_to_the_template_and_back(spacing: tuple[float, float, float]) -> None:
     soft = restore_probabilities(np.stack([classes != 1, classes == 1]), prepared, outside=[1, 0])
     assert soft.shape == (2, *scan.data.shape)
     np.testing.assert_allclose(soft.sum(0), 1, atol=1e-4)
+
+
+def test_a_registration_that_cannot_be_believed_is_told_in_the_image(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    template = mni152(2)
+    found = Registered(SpatialTransform(np.eye(4)), RegistrationScore(0.5, 0.9, 0.0, 0.0), 0.0)
+    monkeypatch.setattr(spaces, "register", lambda *_: found)
+    scan = Volume(np.asarray(template.data, np.float32), template.grid)
+    prepared = prepare_image([scan], PreparationConfig(space="mni152", spacing_mm=(4, 4, 4)))
+    assert prepared.doubt == "outlines overlap by 0.50 only"
+    assert "may be registered wrongly to the template" in caplog.text
+    assert prepare_image([scan], PreparationConfig()).doubt == ""

@@ -6,7 +6,7 @@ import pytest
 import neurograft
 from neurograft.cohorts import Case, Cohort
 from neurograft.imaging.labels import LabelTable
-from neurograft.inference.files import mask_path, probability_path, write_descriptions
+from neurograft.inference.files import mask_path, probability_paths, write_descriptions
 
 TABLE = LabelTable.from_names({3: "Left-Hippocampus", 9: "LC"})
 
@@ -22,17 +22,24 @@ def case(**entities: str) -> Case:
 @pytest.mark.parametrize("kind", ["table", "decathlon", "files"])
 def test_plain_names_are_the_cases(kind: str) -> None:
     assert mask_path(cohort(kind), case()) == Path("p01_2_dseg.nii.gz")
-    assert probability_path(cohort(kind), case(), "LC") == Path("p01_2_label-Lc_probseg.nii.gz")
+    assert probability_paths(cohort(kind), case(), ["LC"]) == [Path("p01_2_label-Lc_probseg.nii.gz")]
 
 
 def test_bids_names_keep_the_entities_in_the_standards_order() -> None:
     scan = case(space="MNI", run="1", acquisition="tse", subject="p01", session="2", desc="brain", datatype="anat")
     stem = "sub-p01/ses-2/anat/sub-p01_ses-2_acq-tse_run-1_space-MNI"
     assert mask_path(cohort("bids"), scan) == Path(f"{stem}_desc-neurograft_dseg.nii.gz")
-    assert probability_path(cohort("bids"), scan, "Left-Hippocampus") == Path(
-        f"{stem}_label-LeftHippocampus_desc-neurograft_probseg.nii.gz"
-    )
+    assert probability_paths(cohort("bids"), scan, ["Left-Hippocampus"]) == [
+        Path(f"{stem}_label-LeftHippocampus_desc-neurograft_probseg.nii.gz")
+    ]
     assert mask_path(cohort("bids"), case(subject="9")) == Path("sub-9/anat/sub-9_desc-neurograft_dseg.nii.gz")
+
+
+def test_no_two_labels_share_a_file() -> None:
+    labels = ["SNr", "SNR", "A+", "A-", "SNr2"]
+    words = ["Snr", "Snr2", "A", "A2", "Snr22"]
+    expected = [Path(f"p01_2_label-{word}_probseg.nii.gz") for word in words]
+    assert probability_paths(cohort("table"), case(), labels) == expected
 
 
 def test_a_label_table_lies_beside_the_masks(tmp_path: Path) -> None:

@@ -8,9 +8,14 @@ from torch import Tensor
 
 from neurograft.inference.postprocessing import filter_components
 from neurograft.inference.prior_region import grown, near_prior, prior_foreground, wanted_voxels
+from neurograft.inference.slabs import joined
 from neurograft.inference.sliding_window import sliding_window
+from neurograft.inference.windows import FIRST_AXIS_EXACT, probability_slabs
+from neurograft.networks import build_network
 from neurograft.recipes.loading import override_recipe
 from neurograft.recipes.schema import PostprocessingConfig, Recipe
+from neurograft.sampling.examples import TrainingCase
+from neurograft.tasks import SegmentationTask
 
 
 def recipe(*overrides: str) -> Recipe:
@@ -79,6 +84,31 @@ def test_an_image_smaller_than_the_window() -> None:
     wanted[2, 2, 2] = True
     found = sliding_window(image, lambda windows, where: windows, (5, 5, 5), 0.0, wanted=wanted)
     torch.testing.assert_close(found, image)
+
+
+def test_beyond_the_volume_a_prior_is_sure_of_background() -> None:
+    """As in training, whatever the prior says inside of the volume."""
+    asked = override_recipe(
+        {}, ["preparation.prior=channels", "preparation.prior_labels=[background,a]", "sampling.patch_size=[8, 8, 8]"]
+    )
+    image = torch.full((3, 4, 8, 8), 0.5)
+    image[0, 0, 0, 0] = -2.0
+    seen = []
+
+    def engine(windows: Tensor, where: Tensor | None) -> Tensor:
+        seen.append(windows)
+        return torch.zeros((len(windows), 2, *windows.shape[2:]))
+
+    network = build_network(asked.network, 3, 2, 0, 2)
+    task = SegmentationTask(asked.task, ["a"])
+    joined(probability_slabs(engine, network, task, image, asked, FIRST_AXIS_EXACT), 0, (4, 8, 8))
+    (windows,) = seen
+    window = windows[0]
+    assert torch.equal(window[:, 2:6], image)
+    beyond = torch.cat([window[:, :2], window[:, 6:]], dim=1).flatten(1)
+    assert [channel.unique().tolist() for channel in beyond] == [[-2.0], [1.0], [0.0]]
+    case = TrainingCase("c", "s", image, torch.zeros((4, 8, 8), dtype=torch.int16), prior_channels=2)
+    assert case.minimum.tolist() == [-2.0, 1.0, 0.0]
 
 
 BY_PRIOR = PostprocessingConfig(keep_largest=1, largest_by="prior_overlap", connectivity=6, prior_margin=1)

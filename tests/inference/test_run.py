@@ -3,6 +3,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -12,7 +13,7 @@ import pytest
 
 from neurograft.cohorts import fingerprint_cohort, open_cohort, open_scans, read_bids
 from neurograft.errors import InputError
-from neurograft.imaging.files import read_image, write_image
+from neurograft.imaging.files import read_image, write_image, write_label_map
 from neurograft.imaging.grid import Grid
 from neurograft.inference import run
 from neurograft.inference.run import PredictionRequest, predict_cohort
@@ -179,6 +180,50 @@ def test_a_scan_replaced_after_an_interruption_is_segmented_anew(
     os.utime(tmp_path / "scans" / "s0.nii.gz", ns=(later, later))
     predict_cohort(request)
     assert segmented == ["s0.nii.gz", "s1.nii.gz", "s0.nii.gz", "s1.nii.gz"]
+
+
+def cut_after_the_first(request: PredictionRequest, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Cut a prediction off in its second case; the list names the scans that it came to, and grows."""
+    segmented: list[str] = []
+    original = run.Segmenter.segment
+
+    def segment(self: run.Segmenter, volumes: list, *args: object) -> object:
+        segmented.append(volumes[0].path.name)
+        if len(segmented) == 2:
+            raise KeyboardInterrupt
+        return original(self, volumes, *args)
+
+    monkeypatch.setattr(run.Segmenter, "segment", segment)
+    with pytest.raises(KeyboardInterrupt):
+        predict_cohort(request)
+    return segmented
+
+
+@pytest.mark.parametrize("change", ["nothing", "an older scan", "another mask", "the memory"])
+def test_a_finished_mask_is_kept_only_for_what_it_was_made_from(
+    change: str, threshold_bundle: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scans(tmp_path / "scans", 2)
+    scans = open_scans(tmp_path / "scans", ["image"])
+    masks = []
+    for name in ("one", "other"):
+        masks.append(tmp_path / f"{name}.nii.gz")
+        write_label_map(masks[-1], np.ones(SHAPE, np.uint8), Grid.from_affine(SHAPE, np.diag([1.0, 2.0, 1.0, 1.0])))
+        os.utime(masks[-1], ns=(10**18, 10**18))
+    masked = replace(scans, cases=tuple(replace(case, mask=masks[0]) for case in scans.cases))
+    request = PredictionRequest([threshold_bundle(tmp_path / "m", [0.51])], masked, tmp_path / "cut", memory_mib=100)
+    segmented = cut_after_the_first(request, monkeypatch)
+    if change == "an older scan":
+        write_image(tmp_path / "scans" / "s0.nii.gz", voxels(7), Grid.from_affine(SHAPE, np.diag([1.0, 2.0, 1.0, 1.0])))
+        os.utime(tmp_path / "scans" / "s0.nii.gz", ns=(10**18, 10**18))
+    elif change == "another mask":
+        first, *others = masked.cases
+        request = replace(request, scans=replace(masked, cases=(replace(first, mask=masks[1]), *others)))
+    elif change == "the memory":
+        request = replace(request, memory_mib=0.01)
+    predict_cohort(request)
+    assert segmented[2:] == (["s1.nii.gz"] if change == "nothing" else ["s0.nii.gz", "s1.nii.gz"])
+    assert not (tmp_path / "cut" / "finished.json").exists()
 
 
 def test_what_is_finished_survives_a_scan_that_cannot_be_read(threshold_bundle: BundleMaker, tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
+import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +11,14 @@ from neurograft.cohorts import fingerprint_cohort, open_cohort
 from neurograft.errors import InputError
 from neurograft.imaging.files import write_label_map
 from neurograft.imaging.grid import Grid
-from neurograft.models import VolumeRange, open_bundle, save_bundle, volume_ranges
+from neurograft.models import AgeInfo, VolumeRange, open_bundle, save_bundle, volume_ranges
 from neurograft.models.averaging import average_models
 from neurograft.models.half_precision import halved, in_single_precision, largest_rounding
-from neurograft.models.packing import pack_model
+from neurograft.models.packing import file_hashes, pack_model
+from neurograft.networks import build_network, unit_of
+from neurograft.recipes import load_recipe
+
+AGE = ["network.age_head=paper", "task.age_weight=1"]
 
 
 @pytest.fixture
@@ -89,6 +95,21 @@ def test_card_tells_hashes_and_volumes_of_what_it_was_trained_on(
     assert "| SNpc | 2 | 35.0 | 16.0 | 54.0 |" in card
 
 
+def test_files_of_one_name_in_two_folders_have_their_own_hashes(tmp_path: Path, maps: Path) -> None:
+    cohort = open_cohort(maps)
+    for folder, content in (("imagesTr", b"image"), ("labelsTr", b"label")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.nii.gz").write_bytes(content)
+    (tmp_path / "beach.jpg").write_bytes(b"picture")
+    images = {"scan": tmp_path / "imagesTr" / "x.nii.gz", "red": tmp_path / "beach.jpg" / "red"}
+    case = replace(cohort.cases[0], images=images, label=tmp_path / "labelsTr" / "x.nii.gz")
+    assert file_hashes(replace(cohort, cases=(case,))) == {
+        "beach.jpg": hashlib.sha256(b"picture").hexdigest(),
+        "imagesTr/x.nii.gz": hashlib.sha256(b"image").hexdigest(),
+        "labelsTr/x.nii.gz": hashlib.sha256(b"label").hexdigest(),
+    }
+
+
 def test_another_cohort_is_refused(tmp_path: Path, network, make_info, maps: Path) -> None:
     save_bundle(tmp_path / "model", make_info(), network)
     with pytest.raises(InputError, match="was not trained on h0, h1"):
@@ -137,6 +158,49 @@ def test_mean_of_two_models_lies_between_them_but_for_labels_of_one_alone(tmp_pa
             expected[2] = adapted.state[name][2]
         torch.testing.assert_close(tensor, expected, msg=name)
     assert json.loads((tmp_path / "mean" / "bundle.json").read_text())["training"]["averaged"].startswith("0.25 of")
+
+
+def test_units_that_were_begun_anew_stay_the_adapted_models(tmp_path: Path, network, make_info) -> None:
+    save_bundle(tmp_path / "source", make_info(name="source"), network)
+    source = open_bundle(tmp_path / "source")
+    with torch.no_grad():
+        for tensor in network.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(0.25)
+    plan = [{**row, "reset": row["unit"] in ("up1", "head")} for row in make_info().plan]
+    parent = {"name": "source", "weights_sha256": source.info.weights_sha256}
+    save_bundle(tmp_path / "adapted", make_info(parent=parent, label_from={}, plan=plan), network)
+    adapted = open_bundle(tmp_path / "adapted")
+    average_models(source, adapted, 0.5, tmp_path / "mean")
+    # Of another source it is not known what was begun anew.
+    stranger = make_info(parent={"name": "x", "weights_sha256": "0"}, label_from={}, plan=plan)
+    save_bundle(tmp_path / "stranger", stranger, network)
+    average_models(source, open_bundle(tmp_path / "stranger"), 0.5, tmp_path / "other")
+    mean, other = open_bundle(tmp_path / "mean").state, open_bundle(tmp_path / "other").state
+    for name, tensor in adapted.state.items():
+        if not tensor.is_floating_point():
+            continue
+        half = (tensor + source.state[name]) / 2
+        torch.testing.assert_close(mean[name], tensor if unit_of(name) in ("up1", "head") else half, msg=name)
+        torch.testing.assert_close(other[name], half, msg=name)
+
+
+@pytest.mark.parametrize(("sd", "is_averaged"), [(10.0, True), (12.0, False)])
+def test_age_heads_are_averaged_in_one_scale_only(sd: float, is_averaged: bool, tmp_path: Path, make_info) -> None:
+    recipe = load_recipe("default", ["network.name=residual_unet3d", "network.channels=[2, 3]", *AGE])
+    one, two = (build_network(recipe.network, 1, 3, seed=seed) for seed in (1, 2))
+    ages = [AgeInfo(covariate="age", mean=50, sd=its, training_mean=50) for its in (10.0, sd)]
+    for name, network, age in zip(("one", "two"), (one, two), ages, strict=True):
+        units = [(unit.name, unit.role, unit.depth) for unit in network.units]
+        save_bundle(tmp_path / name, make_info(name=name, recipe=recipe, units=units, plan=[], age=age), network)
+    source, adapted = open_bundle(tmp_path / "one"), open_bundle(tmp_path / "two")
+    average_models(source, adapted, 0.5, tmp_path / "mean")
+    mean = open_bundle(tmp_path / "mean").state
+    heads = [name for name in mean if unit_of(name) == "age"]
+    assert heads
+    for name in heads:
+        half = (source.state[name] + adapted.state[name]) / 2
+        torch.testing.assert_close(mean[name], half if is_averaged else adapted.state[name], msg=name)
 
 
 def test_a_weight_that_is_no_share_is_refused(tmp_path: Path, network, make_info) -> None:

@@ -64,6 +64,23 @@ def test_a_second_training_reads_what_the_first_prepared(
     assert same(first, prepare_cohort(balls, RESAMPLED))
 
 
+def test_an_image_that_may_be_placed_wrongly_is_made_anew_each_time(
+    balls: Cohort, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    original = prepared_cache.prepare_image
+
+    def doubtful(*arguments: object) -> object:
+        made.append(1)
+        return replace(original(*arguments), doubt="outlines overlap by 0.50 only")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(prepared_cache, "prepare_image", doubtful)
+    for _ in range(2):
+        PreparedCache().image(balls.cases[0], RESAMPLED)
+    assert len(made) == 2
+    assert not folder.exists()
+
+
 def test_scans_without_labels_share_them(balls: Cohort, prepared_images: list[int]) -> None:
     prepare_cohort(balls, RESAMPLED)
     prepare_scans(balls, RESAMPLED)

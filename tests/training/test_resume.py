@@ -1,6 +1,7 @@
 """A run that was cut off, at any moment and any number of times, ends as one that was not."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -168,6 +169,14 @@ def outcome(folder: Path) -> dict[str, Any]:
         "record": {key: record[key] for key in ("steps", "kept", "strategy", "cases")},
         "files": sorted(path.name for path in folder.iterdir()),
     }
+
+
+def test_a_validation_that_gives_no_number_is_one_without_a_better_figure(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scorer, "__call__", lambda self, index: -math.inf)
+    recipe = make_recipe("validation.hold_out=1", "validation.every=4", "validation.early_stopping_patience=3")
+    assert train_model(TrainingRequest(balls, recipe, tmp_path / "run")).training["steps"] == 12
 
 
 @pytest.mark.usefixtures("short_chunks")

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,12 @@ from torch import Tensor
 from neurograft.cohorts import Cohort
 from neurograft.errors import InputError
 from neurograft.models import Bundle, open_bundle
-from neurograft.networks import build_network
-from neurograft.recipes import Recipe
+from neurograft.networks import UnitNetwork, build_network
+from neurograft.recipes import Recipe, load_recipe
 from neurograft.recipes.loading import override_recipe
+from neurograft.tasks import Figure
+from neurograft.training import fit
+from neurograft.training.callbacks import BestWeights
 from neurograft.training.request import TrainingRequest
 from neurograft.training.run import train_model
 from neurograft.transfer import frozen_tensor_names, plan_transfer
@@ -210,6 +214,46 @@ def test_a_time_budget_is_kept_to_and_resumed_with_its_steps(
     assert record["steps"] == planned > 5
     # Other work on the machine makes the share of the clock vary.
     assert 0.5 < record["seconds"] < 6
+
+
+def test_validation_is_timed_on_a_copy_where_the_network_will_train(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[UnitNetwork] = []
+    moves: list[str] = []
+    original, move = fit.Scorer.__init__, UnitNetwork.to
+
+    def begun(self: fit.Scorer, network: UnitNetwork, *arguments: Any) -> None:
+        scored.append(network)
+        original(self, network, *arguments)
+
+    def moved(self: UnitNetwork, *arguments: Any, **options: Any) -> UnitNetwork:
+        moves.extend(map(str, arguments))
+        return move(self, *arguments, **options)
+
+    monkeypatch.setattr(fit.Scorer, "__init__", begun)
+    monkeypatch.setattr(UnitNetwork, "to", moved)
+    recipe = make_recipe("budget=1s", "validation.hold_out=1", "validation.keep=last")
+    train_model(TrainingRequest(balls, recipe, tmp_path / "run"))
+    timed, real = scored
+    assert timed is not real
+    assert moves.count("cpu") == 2, "a copy for the steps and one for the validation"
+
+
+def test_the_last_look_is_taken_where_the_network_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build_network(load_recipe("default", ["network.channels=[2, 3]"]).network, 1, 2, seed=0)
+    done: list[str] = []
+    monkeypatch.setattr(UnitNetwork, "to", lambda self, device: done.append(device) or self)
+
+    class Score:
+        def mean(self) -> float:
+            done.append("scored")
+            return 0.5
+
+    best = BestWeights(tmp_path / "best", Figure("Dice", "validation/dice", "higher", 0.0))
+    kept = fit._keep_best(network, best, Score(), 24, "cuda")  # type: ignore[arg-type]
+    assert kept == "best at step 24, validation Dice 0.5000"
+    assert done == ["cuda", "scored", "cpu"]
 
 
 def test_epochs_are_counted_in_patches_a_subject(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:

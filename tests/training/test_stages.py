@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -11,9 +13,11 @@ import yaml
 
 from neurograft.cohorts import Cohort, open_cohort
 from neurograft.errors import InputError
+from neurograft.imaging.files import read_label_map, write_label_map
 from neurograft.models import open_bundle
+from neurograft.outputs import MARKER
 from neurograft.recipes import Recipe
-from neurograft.training import stages
+from neurograft.training import run, stages
 from neurograft.training.request import TrainingRequest
 from neurograft.training.run import train_model
 
@@ -127,3 +131,76 @@ def test_recipes_that_make_no_sense_are_refused(make_recipe: RecipeMaker) -> Non
         make_recipe("label_quality.minimum=0.5", "label_quality.refine_from=0.5")
     with pytest.raises(InputError, match="budget"):
         make_recipe("label_quality.refine_budget=soon")
+
+
+def test_a_label_that_was_corrected_in_between_begins_anew(
+    make_cohort: CohortMaker, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = with_quality(make_cohort(tmp_path / "c", 3), 0.4, 0.4, 1)
+    request = TrainingRequest(cohort, staged(make_recipe), tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "open_bundle", _cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            train_model(request)
+    file = cohort.cases[0].label
+    assert file is not None
+    volume = read_label_map(file)
+    write_label_map(file, np.roll(volume.data, 1, axis=0), volume.grid)
+    with pytest.raises(InputError, match=r"different: files\).*--overwrite"):
+        train_model(request)
+    info = train_model(replace(request, overwrite=True))
+    fresh = train_model(replace(request, out=tmp_path / "fresh"))
+    assert info.weights_sha256 == fresh.weights_sha256
+
+
+def test_a_mistake_in_the_first_training_leaves_nothing_in_the_way(
+    masks: Cohort, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="needs a source model"):
+        train_model(TrainingRequest(masks, staged(make_recipe), out, "full"))
+    assert not list(tmp_path.iterdir())
+    train_model(TrainingRequest(masks, staged(make_recipe), out))
+
+
+def test_what_an_inner_training_left_unfinished_is_replaced_where_the_whole_is(
+    masks: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = TrainingRequest(masks, staged(make_recipe), tmp_path / "out")
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "save_bundle", _cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            train_model(request)
+    marker = tmp_path / ".out.partial" / ".first.partial" / MARKER
+    marker.write_text(json.dumps({"request": {"neurograft": "another"}}))
+    assert train_model(request).training["steps"] == 2
+
+
+def test_both_models_are_named_after_the_run(masks: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+    info = train_model(TrainingRequest(masks, staged(make_recipe), tmp_path / "nuclei"))
+    assert info.name == "nuclei"
+    assert info.parent is not None
+    assert info.parent["name"] == "nuclei-first"
+    assert train_model(TrainingRequest(masks, staged(make_recipe), tmp_path / "x", name="lc")).name == "lc"
+
+
+def test_the_mean_with_the_source_is_taken_once(masks: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+    source = train_model(TrainingRequest(masks, make_recipe("budget=1steps"), tmp_path / "source"))
+    bundle = open_bundle(tmp_path / "source")
+    request = TrainingRequest(masks, staged(make_recipe), tmp_path / "out", "full", bundle, allow_shared_subjects=True)
+    info = train_model(replace(request, average=0.5))
+    assert info.training["averaged"].startswith("0.5 of what was learnt")
+    first = open_bundle(tmp_path / "out" / "first").info
+    assert "averaged" not in first.training
+    assert first.parent is not None
+    assert first.parent["weights_sha256"] == source.weights_sha256
+
+
+def test_the_marker_of_the_whole_run_stays(tmp_path: Path) -> None:
+    for folder, request in ((tmp_path, "whole"), (tmp_path / "second", "second")):
+        folder.mkdir(exist_ok=True)
+        (folder / MARKER).write_text(request)
+    (tmp_path / "second" / "model").mkdir()
+    stages._move_up(tmp_path / "second", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [MARKER, "model"]
+    assert (tmp_path / MARKER).read_text() == "whole"

@@ -10,7 +10,7 @@ from typing import Literal
 
 Outside = Literal["minimum", "edge", "zero"]
 """What stands for voxels beyond the volume: each channel's smallest value (in a normalised brain image,
-air), the nearest voxel of the volume, or zero."""
+air; in a prior's channels, background), the nearest voxel of the volume, or zero."""
 
 Extent = tuple[int, int, int]
 

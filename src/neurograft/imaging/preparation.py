@@ -34,6 +34,7 @@ class PreparedImage:
         full_grid: the turned and resampled grid, before the crop.
         box: the part of `full_grid` that `data` show.
         space_grid: the source grid as it lies in the space that was registered to; ``None`` in the scan's own.
+        doubt: what speaks against that registration; empty where nothing does.
     """
 
     data: np.ndarray
@@ -43,6 +44,7 @@ class PreparedImage:
     full_grid: Grid
     box: Box
     space_grid: Grid | None = None
+    doubt: str = ""
 
     @property
     def placed_grid(self) -> Grid:
@@ -87,7 +89,7 @@ def prepare_image(volumes: Sequence[Volume], config: PreparationConfig, mask: Vo
         if odd:
             raise InputError(f"{odd} voxels are NaN or infinite", "Replace them by numbers", volume.path)
     stripped = strip_brain(volumes, config.brain, mask)
-    space_grid = None if config.space == "native" else placed_in_template(stripped[0])
+    space_grid, doubt = (None, "") if config.space == "native" else placed_in_template(stripped[0])
     data, oriented_grid = reorient(
         np.stack([volume.data for volume in stripped]), space_grid or source_grid, config.orientation
     )
@@ -124,7 +126,7 @@ def prepare_image(volumes: Sequence[Volume], config: PreparationConfig, mask: Vo
         box = middle_box(full_grid.shape, (first, second, third))
     data = _normalise(crop(data, box), config)
     grid = full_grid.derived(box.size, box.to_volume())
-    return PreparedImage(data, grid, source_grid, oriented_grid, full_grid, box, space_grid)
+    return PreparedImage(data, grid, source_grid, oriented_grid, full_grid, box, space_grid, doubt)
 
 
 def prepare_classes(volume: Volume, table: LabelTable, prepared: PreparedImage) -> np.ndarray:

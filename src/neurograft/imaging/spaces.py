@@ -56,23 +56,25 @@ def strip_brain(
     return [replace(volume, data=volume.data * (brain.data != 0)) for volume in volumes]
 
 
-def placed_in_template(scan: Volume) -> Grid:
+def placed_in_template(scan: Volume) -> tuple[Grid, str]:
     """Where a scan's voxels lie in the MNI152 space, by affine registration; remembered.
 
     Args:
         scan: without skull.
 
     Returns:
-        The scan's grid with another affine, most often an oblique and sheared one.
+        The scan's grid with another affine, most often an oblique and sheared one; and what speaks against it,
+        in words, empty where nothing does.
 
     Raises:
         InputError: no map to the template can be found.
     """
     found = register(mni152(1), scan, _AFFINE)
-    if found.score.suspicious:
-        logger.warning("%s may be registered wrongly to the template: %s", scan.path, found.score.suspicious)
+    doubt = found.score.suspicious
+    if doubt:
+        logger.warning("%s may be registered wrongly to the template: %s", scan.path, doubt)
     to_template = np.linalg.inv(found.transform.affine)
-    return Grid.from_affine(scan.grid.shape, to_template @ scan.grid.affine, MNI_CODE)
+    return Grid.from_affine(scan.grid.shape, to_template @ scan.grid.affine, MNI_CODE), doubt
 
 
 def template_grid(orientation: str, spacing_mm: tuple[float, float, float] | None) -> Grid:

@@ -14,12 +14,12 @@ from neurograft.cohorts.priors import case_prior
 from neurograft.errors import InputError
 from neurograft.evaluation.biomarkers.structures import measure_structures
 from neurograft.imaging.files import read_image, read_label_map, write_image, write_label_map
-from neurograft.imaging.pictures import file_of
 from neurograft.imaging.prior import Prior
 from neurograft.imaging.volume import Volume
 from neurograft.inference.ages import AgeReader
 from neurograft.inference.evidence import Evidence
-from neurograft.inference.files import mask_path, overlay_path, probability_path
+from neurograft.inference.files import mask_path, overlay_path, probability_paths
+from neurograft.inference.finished import FinishedCases, file_states
 from neurograft.inference.oracle import centred_labels, read_truth
 from neurograft.inference.overlay import write_overlay
 from neurograft.inference.region_files import read_region, region_columns, region_path, write_region
@@ -46,6 +46,7 @@ class CaseInput:
         case: whose.
         names: channels.
         volumes: their images, in the same order.
+        made_from: states of the files that decide the mask, and of what else may differ between two attempts.
         mask, truth, prior: where the case has them and the models want them.
         finished: its classes as label values and its region, where an interrupted prediction has left both.
     """
@@ -53,6 +54,7 @@ class CaseInput:
     case: Case
     names: list[str]
     volumes: list[Volume]
+    made_from: dict[str, Any]
     mask: Volume | None = None
     truth: Truth | None = None
     prior: Prior | None = None
@@ -90,6 +92,7 @@ class CaseSteps:
         folder: for the results.
         ages: table of ages.
         trust: table of signs against masks.
+        done: what an interrupted prediction has finished.
     """
 
     scans: Cohort
@@ -99,34 +102,35 @@ class CaseSteps:
     folder: Path
     ages: AgeReader
     trust: TrustTable
+    done: FinishedCases
 
     def read(self, case: Case) -> CaseInput:
         """Read what a case has, or its finished mask."""
         request, segmenter = self.request, self.segmenter
         names = list(segmenter.channels if set(segmenter.channels) <= set(case.images) else case.images)
+        whole, oracle = request.inference.region == "whole", request.inference.region == "oracle"
+        inputs = [*(case.images[name] for name in names), *([case.label] if oracle and case.label else [])]
+        inputs += [path for path in (case.prior, case.mask) if path]
+        made_from = {"files": file_states(inputs), "memory_mib": request.memory_mib}
         volumes = [read_image(case.images[name]) for name in names]
         target = self.folder / mask_path(self.scans, case)
-        whole, oracle = request.inference.region == "whole", request.inference.region == "oracle"
         wanted = [target, *(self._maps(case) if request.keep_probabilities else [])]
         if request.overlays:
             wanted.append(overlay_path(target))
         if not whole:
             wanted.append(region_path(target))
-        inputs = [*(case.images[name] for name in names), *([case.label] if oracle and case.label else [])]
-        inputs += [path for path in (case.prior, case.mask) if path]
-        changed = max(file_of(path).stat().st_mtime_ns for path in inputs)
         # A scan that was replaced since an interrupted prediction is segmented anew.
-        known = self.ages.knows(case) and self.trust.knows(case)
-        if known and all(path.is_file() and path.stat().st_mtime_ns >= changed for path in wanted):
+        known = self.done.knows(case.id, made_from) and self.ages.knows(case) and self.trust.knows(case)
+        if known and all(path.is_file() for path in wanted):
             region = WHOLE if whole else read_region(target)
-            return CaseInput(case, names, volumes, finished=(read_label_map(target).data, region))
+            return CaseInput(case, names, volumes, made_from, finished=(read_label_map(target).data, region))
         _warn_of_spacing(case, volumes[0].grid.spacing_mm, request.learners)
         mask = read_label_map(case.mask) if case.mask else None
         recipe = request.bundles[0].info.recipe
         truth = None
         if oracle:
             truth = read_truth(case, centred_labels(self.scans.labels, recipe, segmenter.labels.names))
-        return CaseInput(case, names, volumes, mask, truth, case_prior(case, recipe.preparation))
+        return CaseInput(case, names, volumes, made_from, mask, truth, case_prior(case, recipe.preparation))
 
     def segment(self, given: CaseInput) -> CaseOutput:
         """Segment a case, unless it is finished, and write its age."""
@@ -141,7 +145,7 @@ class CaseSteps:
         return CaseOutput(given, values, found.probabilities, found.region, found.evidence)
 
     def write(self, output: CaseOutput) -> CaseResult:
-        """Write a case's mask, which comes last, and what goes with it; give its rows of the tables."""
+        """Write a case's mask, what goes with it, and last that it is finished; give its rows of the tables."""
         given, values, region = output.given, output.values, output.region
         case, grid = given.case, given.volumes[0].grid
         if given.finished is None:
@@ -155,6 +159,7 @@ class CaseSteps:
             if self.request.overlays:
                 write_overlay(overlay_path(target), given.volumes[0], values, self.segmenter.labels, case.id)
             write_label_map(target, values, grid)
+            self.done.add(case.id, given.made_from)
         if region.reason:
             logger.warning("%s, region %s: %s", case.id, region.words, region.reason)
         own = CohortFingerprint(self.scans.name, {subject_hash(case.subject): (fingerprint_image(given.volumes[0]),)})
@@ -180,7 +185,7 @@ class CaseSteps:
         return rows, [whose | row | region_columns(region) for row in measured], region
 
     def _maps(self, case: Case) -> list[Path]:
-        return [self.folder / probability_path(self.scans, case, name) for name in self.segmenter.labels.names]
+        return [self.folder / path for path in probability_paths(self.scans, case, self.segmenter.labels.names)]
 
 
 def _biomarkers(

@@ -1,5 +1,6 @@
 """Names of the files that a prediction writes: BIDS derivatives for BIDS input, plain otherwise."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import neurograft
@@ -28,12 +29,22 @@ def mask_path(cohort: Cohort, case: Case) -> Path:
     return _bids_folder(case) / f"{_bids_stem(case)}_dseg.nii.gz"
 
 
-def probability_path(cohort: Cohort, case: Case, label: str) -> Path:
-    """Where the probability of a label lies, relative to the output folder."""
-    name = "".join(letter for letter in label.title() if letter.isalnum())
+def probability_paths(cohort: Cohort, case: Case, labels: Sequence[str]) -> list[Path]:
+    """Where the probability of each label lies, relative to the output folder.
+
+    A label is its letters and digits there; a number tells those apart that have the same.
+    """
+    words: list[str] = []
+    for label in labels:
+        word = plain = "".join(letter for letter in label.title() if letter.isalnum())
+        number = 1
+        while word in words:
+            number += 1
+            word = f"{plain}{number}"
+        words.append(word)
     if cohort.kind != "bids":
-        return Path(f"{case.id}_label-{name}_probseg.nii.gz")
-    return _bids_folder(case) / f"{_bids_stem(case, f'label-{name}')}_probseg.nii.gz"
+        return [Path(f"{case.id}_label-{word}_probseg.nii.gz") for word in words]
+    return [_bids_folder(case) / f"{_bids_stem(case, f'label-{word}')}_probseg.nii.gz" for word in words]
 
 
 def overlay_path(mask: Path) -> Path:

@@ -16,6 +16,7 @@ from neurograft.inference.ages import AgeReader
 from neurograft.inference.case_steps import CaseResult, CaseSteps
 from neurograft.inference.engines.interface import describe
 from neurograft.inference.files import write_descriptions
+from neurograft.inference.finished import FinishedCases
 from neurograft.inference.oracle import require_references
 from neurograft.inference.pipeline import pipelined
 from neurograft.inference.region_files import region_summary
@@ -28,6 +29,9 @@ from neurograft.outputs import check_free, staged_directory, write_json, write_t
 __all__ = ["PredictionRequest", "SegmentedCases", "open_segmenter", "predict_cohort", "segment_cases"]
 
 logger = logging.getLogger(__name__)
+
+FINISHED = "finished.json"
+"""What a prediction keeps while it runs: which cases are finished, and from what."""
 
 Progress = Callable[[int, int], None]
 
@@ -71,7 +75,7 @@ def segment_cases(
     ]
     ages = AgeReader(folder / "ages.tsv", request.bundles, segmenter.runners.networks)
     trust = TrustTable(folder / "trust.tsv", request.bundles[0])
-    steps = CaseSteps(scans, request, segmenter, known, folder, ages, trust)
+    steps = CaseSteps(scans, request, segmenter, known, folder, ages, trust, FinishedCases(folder / FINISHED))
     results = []
     for number, result in enumerate(pipelined(scans.cases, steps.read, steps.segment, steps.write), start=1):
         results.append(result)
@@ -152,6 +156,7 @@ def predict_cohort(
                 "neurograft": neurograft.__version__,
             },
         )
+        FinishedCases(folder / FINISHED).forget()
     return frame
 
 

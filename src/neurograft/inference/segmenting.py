@@ -68,7 +68,7 @@ class Segmenter:
         memory_mib: most memory for merged probabilities; ``None`` sets no bound.
 
     Raises:
-        InputError: no model, models that do not agree, or a locator that reads other channels or
+        InputError: no model, models that do not agree, or a locator that reads other channels or a prior, or
             is not asked for.
     """
 
@@ -105,6 +105,11 @@ class Segmenter:
                 "Set inference.region=predicted, or leave the locator out",
             )
         if locator is not None:
+            if locator.recipes[0].preparation.prior != "none":
+                raise InputError(
+                    "the locator reads a prior, and finds the region in the image alone",
+                    "Give a locator that was trained with preparation.prior=none",
+                )
             self._locator_channels = _places_of(locator.channels, self.channels)
 
     def segment(

@@ -87,6 +87,7 @@ def window_slabs(
     axis: int = 0,
     storage: torch.dtype = torch.float32,
     reuse: bool = True,
+    outside: Tensor | None = None,
 ) -> Iterator[Slab]:
     """Merge a network's activations over overlapping windows, and hand them on slab by slab.
 
@@ -110,6 +111,8 @@ def window_slabs(
         storage: in which sums are kept meanwhile; half precision is for activations of 1 at most.
         reuse: answer equal windows of constant channels once. Not for a network that is watched while it
             runs.
+        outside: (C,) what stands beyond the volume where the context says its minimum; ``None`` takes each
+            channel's smallest value.
 
     Returns:
         Slabs in order, side by side, of activations in float32; 0 where no window lay.
@@ -126,7 +129,7 @@ def window_slabs(
     merger = SlabMerger(extent, window, weight, axis, storage)
 
     def slabs() -> Iterator[Slab]:
-        padded = _pad(image, margin, extent, context)
+        padded = _pad(image, margin, extent, context, outside)
         where = None if wanted is None else _placed(wanted, margin, extent)
         if where is None:
             corners = list(product(*map(window_starts, extent, window, [overlap] * 3)))
@@ -261,7 +264,9 @@ def _wanted_corners(wanted: Tensor, window: Sequence[int], overlap: float) -> li
     return [corner for corner in product(*starts) if wanted[_box(corner, window)].any()]
 
 
-def _pad(image: Tensor, margin: Sequence[int], extent: Sequence[int], context: Context) -> Tensor:
+def _pad(
+    image: Tensor, margin: Sequence[int], extent: Sequence[int], context: Context, outside: Tensor | None
+) -> Tensor:
     """The image at `margin` in a volume of size `extent`, with the context around that."""
     if context.is_empty and tuple(extent) == tuple(image.shape[1:]):
         return image
@@ -271,7 +276,9 @@ def _pad(image: Tensor, margin: Sequence[int], extent: Sequence[int], context: C
     if context.outside == "edge":
         widths = [width for axis in (2, 1, 0) for width in (first[axis], last[axis])]
         return functional.pad(image[None], widths, mode="replicate")[0]
-    values = image.amin(dim=(1, 2, 3)) if context.outside == "minimum" else image.new_zeros(len(image))
+    values = image.new_zeros(len(image))
+    if context.outside == "minimum":
+        values = image.amin(dim=(1, 2, 3)) if outside is None else outside
     padded = values[:, None, None, None].repeat(1, *block)
     padded[:, *_box(first, image.shape[1:])] = image
     return padded

@@ -15,6 +15,7 @@ from neurograft.inference.slabs import MergePlan, Slab, joined
 from neurograft.inference.sliding_window import window_slabs
 from neurograft.networks import UnitNetwork
 from neurograft.recipes.schema import InferenceConfig, PostprocessingConfig, Recipe
+from neurograft.sampling.examples import outside_values
 from neurograft.tasks import SegmentationTask, Task
 
 WindowProgress = Callable[[int, int], None]
@@ -91,6 +92,7 @@ def probability_slabs(
         plan.storage,
         # An age head is read while the network runs: each window counts.
         reuse=not network.has_age,
+        outside=outside_values(image, len(recipe.preparation.prior_labels or ())),
     )
     for slab in slabs:
         if wanted is not None:

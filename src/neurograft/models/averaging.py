@@ -1,5 +1,6 @@
 """A model between two: the weights of a source and of a model adapted from it, averaged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from neurograft.errors import InputError
@@ -13,8 +14,9 @@ def average_models(source: Bundle, adapted: Bundle, weight: float, out: Path, ov
     """Write the mean of two models' weights as a model of its own.
 
     The result has the adapted model's labels and recipe. What does not fit, and rows of the head for labels
-    that the source does not have, are the adapted model's. Where the adapted model started a label from
-    another label of this source, that label's row is averaged with.
+    that the source does not have, are the adapted model's. Where this source is the one that it was adapted
+    from, so are the units that the adaptation began anew, and where it started a label from another label of the
+    source, that label's row is averaged with. An age head is averaged where both speak in the same scale.
 
     Args:
         source: the model that the other was adapted from, or any of the same architecture.
@@ -33,7 +35,12 @@ def average_models(source: Bundle, adapted: Bundle, weight: float, out: Path, ov
     start = build_network(adapted.info.recipe.network, inputs, len(side.outputs), 0, len(side.prior))
     is_parent = (adapted.info.parent or {}).get("weights_sha256") == source.info.weights_sha256
     moves = adapted.info.label_from if is_parent else {}
-    report = load_source(start, source.state, plan_transfer("full", start.units), side, source.side, moves)
+    own = {row["unit"] for row in adapted.info.plan if row.get("reset")} if is_parent else set()
+    if _age_scale(source) != _age_scale(adapted):
+        own.add("age")
+    plan = plan_transfer("full", start.units)
+    plan = replace(plan, rules={unit: replace(rule, reset=unit in own) for unit, rule in plan.rules.items()})
+    report = load_source(start, source.state, plan, side, source.side, moves)
     network = adapted.network()
     average_with_source(network, start.state_dict(), report, tuple(side.outputs), weight)
     told = f"{weight:g} of {adapted.info.name}, {1 - weight:g} of {source.info.name}"
@@ -58,3 +65,8 @@ def average_models(source: Bundle, adapted: Bundle, weight: float, out: Path, ov
     }
     with staged_directory(out, request, overwrite) as folder:
         return save_bundle(folder, info, network)
+
+
+def _age_scale(bundle: Bundle) -> tuple[float, float] | None:
+    """Mean and standard deviation of the ages that a model's head speaks in."""
+    return None if bundle.info.age is None else (bundle.info.age.mean, bundle.info.age.sd)

@@ -70,7 +70,7 @@ class BundleInfo(BaseModel):
         age: how to read the age head, for a model that has learnt an age.
         volumes: how large each label was among the training cases; empty where none was annotated everywhere.
         storage: of the weights on disk; they are computed with in single precision.
-        sources: SHA-256 of the files that it was trained on, by name, where its maker has told them.
+        sources: SHA-256 of the files that it was trained on, by path, where its maker has told them.
         figures: what it was measured to do, a row a figure.
         limits: what it cannot do, a sentence each.
         weights_sha256: of ``model.safetensors``.

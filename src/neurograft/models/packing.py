@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from neurograft.cohorts import Cohort, CohortFingerprint, fingerprint_cohort
 from neurograft.errors import InputError
 from neurograft.imaging.files import read_label_map
+from neurograft.imaging.pictures import file_of
 from neurograft.models.bundle import WEIGHTS, Bundle, BundleInfo, save_bundle
 from neurograft.models.half_precision import halved, largest_rounding
 from neurograft.models.volume_range import VolumeRange, volume_ranges
@@ -76,13 +78,17 @@ def pack_model(
 
 
 def file_hashes(cohort: Cohort) -> dict[str, str]:
-    """SHA-256 of every image and label map of a cohort, by file name."""
-    found = {}
-    for case in cohort.cases:
-        for path in (*case.images.values(), *([case.label] if case.label is not None else [])):
-            with path.open("rb") as file:
-                found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    """SHA-256 of every image and label map of a cohort, by its path below the folder that holds them all."""
+    paths = {
+        Path(os.path.abspath(file_of(path)))
+        for case in cohort.cases
+        for path in (*case.images.values(), case.label)
+        if path is not None
+    }
+    if not paths:
+        return {}
+    folder = os.path.commonpath([path.parent for path in paths])
+    return {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(paths)}
 
 
 def label_volumes(cohort: Cohort, bundle: Bundle) -> list[VolumeRange]:
@@ -97,6 +103,11 @@ def label_volumes(cohort: Cohort, bundle: Bundle) -> list[VolumeRange]:
         mm3 = label_map.grid.voxel_volume_mm3
         cases.append({name: float(count * mm3) for name, count in zip(table.names, counts[1:], strict=True)})
     return volume_ranges([name for name in bundle.labels.names if name in table.names], cases)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _require_training_cohort(cohort: Cohort, bundle: Bundle) -> None:

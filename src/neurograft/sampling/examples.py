@@ -117,12 +117,7 @@ class TrainingCase:
     @cached_property
     def minimum(self) -> Tensor:
         """(C,) the smallest value of each channel: what lies outside of the volume."""
-        minimum = self.image.flatten(1).amin(dim=1)
-        if self.prior_channels:
-            # Beyond the volume the prior is sure of background, which is its first channel.
-            minimum[-self.prior_channels :] = 0
-            minimum[-self.prior_channels] = 1
-        return minimum
+        return outside_values(self.image, self.prior_channels)
 
     @cached_property
     def voxels_by_class(self) -> dict[int, Tensor]:
@@ -135,3 +130,13 @@ class TrainingCase:
         sorted_indices = indices[order].to(torch.int32 if fits else torch.int64)
         groups = torch.split(sorted_indices, counts.tolist())
         return {int(value): group for value, group in zip(present, groups, strict=True)}
+
+
+def outside_values(image: Tensor, prior_channels: int) -> Tensor:
+    """(C,) what lies outside of an image (C, D, H, W), of whose channels so many, the last ones, are a prior's."""
+    values = image.amin(dim=(1, 2, 3))
+    if prior_channels:
+        # Beyond the volume the prior is sure of background, which is its first channel.
+        values[-prior_channels:] = 0
+        values[-prior_channels] = 1
+    return values

@@ -81,7 +81,8 @@ class Patience(EarlyStopping):
     """Stops when the validation figure has not got better for a while; a resumed run stays stopped."""
 
     def __init__(self, validations: int, figure: Figure) -> None:
-        super().__init__(figure.column, patience=validations, mode=figure.mode)
+        # A figure that is no number is one that is not better, and stops nothing by itself.
+        super().__init__(figure.column, patience=validations, mode=figure.mode, check_finite=False)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop again if the run was cut off after its last step and before its end."""

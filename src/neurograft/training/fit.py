@@ -172,17 +172,19 @@ def fit(
             raise
     kept = "last"
     if validation and recipe.validation.keep == "best" and ranks.is_first:
-        kept = _keep_best(network, best, score, trainer.global_step)
+        kept = _keep_best(network, best, score, trainer.global_step, plan.compute.device)
     network.eval()
     return FitResult(trainer.global_step, clock.seconds, kept, plan)
 
 
-def _keep_best(network: UnitNetwork, best: BestWeights, score: Scorer, last_step: int) -> str:
+def _keep_best(network: UnitNetwork, best: BestWeights, score: Scorer, last_step: int, device: str) -> str:
     """Give the network the best weights, the last ones included, and say which these are."""
     if best.last_seen < last_step:
-        # The steps do not divide by the validations: the end has not been looked at yet.
-        network.eval()
+        # The steps do not divide by the validations: the end has not been looked at yet. Lightning has left the
+        # network on the CPU, and the patches are made where it trained.
+        network.eval().to(device)
         figure = score.mean()
+        network.to("cpu")
         if best.figure.is_better(figure, best.best):
             return f"best at step {last_step}, validation {best.figure.name} {figure:.4f}"
     if not best.step:
@@ -312,17 +314,21 @@ def _planned(
     logger.info("training on %s", compute.describe())
     torch.set_num_threads(compute.threads)
     batches.device = torch.device(compute.device)
-    budget = parse_budget(recipe.budget)
-    trial = _Trial(network, task, transfer, recipe, batches, compute)
-    overhead = 0.0
-    if budget.unit == "seconds" and validation:
-        start = time.perf_counter()
-        Scorer(network.eval(), task, recipe, validation, batches)(0)
-        overhead = (time.perf_counter() - start) * len(validation) * VALIDATIONS
-    total = plan_steps(budget, batches.steps_per_epoch, trial, overhead)
-    every = recipe.validation.every
-    if every == "epoch":
-        every = batches.steps_per_epoch
+    every = batches.steps_per_epoch if recipe.validation.every == "epoch" else recipe.validation.every
+
+    def validations(steps: int) -> int:
+        if not validation:
+            return 0
+        return min(steps, VALIDATIONS) if every == "auto" else math.ceil(steps / every)
+
+    trial = _Trial(network, task, transfer, recipe, batches, compute, validation)
+    total = plan_steps(
+        parse_budget(recipe.budget),
+        batches.steps_per_epoch,
+        trial.step_seconds,
+        trial.validation_seconds,
+        validations,
+    )
     between = math.ceil(total / VALIDATIONS) if every == "auto" else min(every, total)
     parts = math.ceil(between / LARGEST_CHUNK)
     plan = FitPlan(total, math.ceil(between / parts), parts, compute)
@@ -332,7 +338,7 @@ def _planned(
 
 @dataclass(frozen=True, eq=False)
 class _Trial:
-    """Measures the seconds of a real training step, batch included, on a copy of the network."""
+    """Measures real work on a copy of the network, where it will train."""
 
     network: UnitNetwork
     task: Task
@@ -340,11 +346,20 @@ class _Trial:
     recipe: Recipe
     batches: PatchBatches
     compute: ComputeChoice
+    validation: Sequence[PreparedCase]
 
-    def __call__(self) -> float:
-        copy = deepcopy(self.network).to(self.compute.device)
-        if self.compute.channels_last:
-            copy.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    def validation_seconds(self) -> float:
+        """Of a look at all held-out cases, as the first one tells."""
+        if not self.validation:
+            return 0.0
+        score = Scorer(self._copy().eval(), self.task, self.recipe, self.validation, self.batches)
+        start = time.perf_counter()
+        score(0)
+        return (time.perf_counter() - start) * len(self.validation)
+
+    def step_seconds(self) -> float:
+        """Of a training step, batch included."""
+        copy = self._copy()
         groups = optimiser_groups(copy, self.transfer, self.recipe.optimiser.learning_rate)
         optimiser = build_optimiser(groups, self.recipe.optimiser)
         set_learning(copy, self.transfer, progress=1.0)
@@ -371,3 +386,9 @@ class _Trial:
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - start)
         return sorted(times[1:])[len(times[1:]) // 2]
+
+    def _copy(self) -> UnitNetwork:
+        copy = deepcopy(self.network).to(self.compute.device)
+        if self.compute.channels_last:
+            copy.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        return copy

@@ -11,6 +11,7 @@ from neurograft.cohorts import Case, Cohort, CohortFingerprint, require_disjoint
 from neurograft.cohorts.label_quality import case_quality
 from neurograft.cohorts.open_labels import LABEL_AXIS
 from neurograft.errors import InputError
+from neurograft.imaging.pictures import file_of
 from neurograft.training.request import TrainingRequest
 from neurograft.transfer import TransferPlan
 
@@ -45,16 +46,21 @@ def source_subjects(
 def run_identity(request: TrainingRequest, cohort: Cohort, fingerprints: Sequence[CohortFingerprint]) -> dict[str, Any]:
     """Everything that decides a run: another attempt goes on with it only if nothing of this has changed."""
     subjects = [fingerprint.to_dict() for fingerprint in fingerprints]
+    weights, held = request.encoder_weights, request.validation_subjects
     return {
         "recipe": request.recipe.model_dump(mode="json"),
         "labels": cohort.labels.to_dict(),
         "subjects": subjects[0] if len(subjects) == 1 else subjects,
+        "cases": [case.id for case in cohort.cases],
         "annotated": {case.id: _annotated(case) for case in cohort.cases},
         "files": {case.id: _file_hashes(case) for case in cohort.cases},
         "intensity_classes": cohort.intensity_classes.to_dict() if cohort.intensity_classes else None,
         "strategy": request.strategy,
         "source": request.source.info.weights_sha256 if request.source else None,
         "label_from": dict(request.label_from),
+        "encoder_weights": None if weights is None else _sha256(weights),
+        "average": request.average,
+        "validation": None if held is None else sorted(held),
         "seed": request.seed,
         "neurograft": neurograft.__version__,
     }
@@ -67,14 +73,15 @@ def _annotated(case: Case) -> list[Any]:
 
 
 def _file_hashes(case: Case) -> list[str | None]:
-    """Of the case's label map, mask and prior; its images are in the fingerprints."""
-    return [None if path is None else _sha256(path) for path in (case.label, case.mask, case.prior)]
+    """Of all that is read of a case: the fingerprints know the voxels of its first channel only."""
+    paths = (*case.images.values(), case.label, case.mask, case.prior)
+    return [None if path is None else _sha256(path) for path in paths]
 
 
 def _sha256(path: Path) -> str | None:
     """None for a file that cannot be read, which the training says better when it comes to it."""
     try:
-        with path.open("rb") as file:
+        with file_of(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None

@@ -83,7 +83,8 @@ class PreparedCache:
                 logger.warning("a prepared image is made anew: %s", error)
         volumes, mask = read_case_images(case)
         prepared = prepare_image(volumes, config, mask)
-        if file is not None:
+        # One that may be wrong is made anew each time, which says so each time.
+        if file is not None and not prepared.doubt:
             self._keep(file, prepared)
         return prepared
 

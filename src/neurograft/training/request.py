@@ -26,7 +26,9 @@ class TrainingRequest:
         overwrite: replace an earlier run.
         encoder_weights: a file that a ResNet-50 encoder starts from, in torchvision's form.
         validation_subjects: who chooses the weights, instead of those whom the recipe would draw.
-        average: weight of what was learnt in its mean with the source's weights; ``None`` takes no mean.
+        average: weight of what was learnt in its mean with the source's weights; ``None`` takes no mean. Of two
+            trainings in a row, the second's, whose source is the first.
+        name: of the model; that of ``out`` by default.
     """
 
     cohort: Cohort
@@ -41,3 +43,4 @@ class TrainingRequest:
     validation_subjects: tuple[str, ...] | None = None
     encoder_weights: Path | None = None
     average: float | None = None
+    name: str | None = None

@@ -1,6 +1,5 @@
 """One training from a cohort to a bundle: what the commands train and adapt do."""
 
-import hashlib
 import logging
 import shutil
 import statistics
@@ -94,22 +93,15 @@ def train_model(request: TrainingRequest, progress: CasesProgress | None = None)
     transfer = prepare_transfer(
         channels, labels, recipe, request.strategy, request.source, request.label_from, request.seed
     )
-    encoder_hash = None
     if request.encoder_weights is not None:
         rows = load_encoder_weights(transfer.network, request.encoder_weights)
         transfer = replace(transfer, report=with_encoder_rows(transfer.report, rows))
-        encoder_hash = hashlib.sha256(request.encoder_weights.read_bytes()).hexdigest()
     fingerprints = fingerprint_parts(cohort)
     require_different_people(fingerprints, request)
     ancestors = source_subjects(request, transfer.plan, fingerprints)
     identity = run_identity(request, cohort, fingerprints)
-    if encoder_hash is not None:
-        identity["encoder_weights"] = encoder_hash
     if request.average is not None:
         _require_average(request, transfer.plan)
-        identity["average"] = request.average
-    if request.validation_subjects is not None:
-        identity["validation"] = sorted(request.validation_subjects)
     if transfer.learns_age:
         identity["ages"] = case_ages(cohort, recipe.task.age_covariate)
     own = [fingerprint.to_dict() for fingerprint in fingerprints]
@@ -210,7 +202,7 @@ def _run(
         record["encoder_weights"] = request.encoder_weights.name
     segments = isinstance(transfer.task, SegmentationTask)
     info = BundleInfo(
-        name=request.out.resolve().name,
+        name=request.name or request.out.resolve().name,
         units=[(unit.name, unit.role, unit.depth) for unit in transfer.network.units],
         channels=list(cohort.channels),
         labels=cohort.labels.to_dict(),

@@ -7,16 +7,20 @@ Reference:
 """
 
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from neurograft.cohorts.combining import fingerprint_parts
 from neurograft.cohorts.label_quality import of_quality
 from neurograft.errors import InputError
 from neurograft.models import BundleInfo, open_bundle
-from neurograft.outputs import staged_directory
+from neurograft.outputs import MARKER, staged_directory
 from neurograft.recipes.schema import Recipe
 from neurograft.training.cases import split_validation
+from neurograft.training.fit import RESUME
+from neurograft.training.identity import run_identity
 from neurograft.training.request import TrainingRequest
 
 logger = logging.getLogger(__name__)
@@ -42,7 +46,7 @@ def train_in_stages(request: TrainingRequest, train: Train) -> BundleInfo:
     Raises:
         InputError: no labels so good, nothing but such, or whatever a training refuses.
     """
-    config = request.recipe.label_quality
+    config, task = request.recipe.label_quality, request.recipe.task
     cohort = of_quality(request.cohort.labelled(), config.minimum)
     better = of_quality(cohort, config.refine_from or 0.0)
     if len(better) == len(cohort):
@@ -55,13 +59,10 @@ def train_in_stages(request: TrainingRequest, train: Train) -> BundleInfo:
     if held is None:
         held = split_validation(cohort, request.recipe.validation, request.seed)[1]
     identity = {
-        "recipe": request.recipe.model_dump(mode="json"),
-        "cases": [case.id for case in cohort.cases],
-        "better": [case.id for case in better.cases],
-        "seed": request.seed,
-        "source": request.source.info.weights_sha256 if request.source else None,
-        "strategy": request.strategy,
+        **run_identity(request, cohort, fingerprint_parts(cohort)),
+        "ages": {case.id: case.covariates.get(task.age_covariate) for case in cohort.cases if task.age_weight > 0},
     }
+    name = request.name or request.out.resolve().name
     with staged_directory(request.out, identity, request.overwrite) as folder:
         first = replace(
             request,
@@ -69,11 +70,20 @@ def train_in_stages(request: TrainingRequest, train: Train) -> BundleInfo:
             recipe=_without_stages(request.recipe),
             out=folder / FIRST,
             validation_subjects=held,
-            overwrite=False,
+            # Whoever may go on with this run may replace what lies in it.
+            overwrite=True,
+            average=None,
+            name=f"{name}-{FIRST}",
         )
         if not (folder / FIRST).is_dir():
             logger.info("first training: %d cases with labels of any quality", len(cohort))
-            train(first)
+            try:
+                train(first)
+            except InputError:
+                # The mend may be another setting, which must not find this run in its way.
+                if not any(folder.rglob(RESUME)):
+                    shutil.rmtree(folder)
+                raise
         second = replace(
             first,
             cohort=better,
@@ -83,6 +93,8 @@ def train_in_stages(request: TrainingRequest, train: Train) -> BundleInfo:
             source=open_bundle(folder / FIRST),
             label_from={},
             encoder_weights=None,
+            average=request.average,
+            name=name,
             # They are the first training's own people, and only meet it again.
             allow_shared_subjects=True,
             validation_subjects=tuple(subject for subject in held if subject in better.subjects),
@@ -114,6 +126,8 @@ def _move_up(inner: Path, folder: Path) -> None:
     """Put what a finished training wrote beside the folder of the first one; the model goes first of all."""
     if not inner.is_dir():
         return
-    for entry in sorted(inner.iterdir(), key=lambda path: path.name != "model"):
+    # The whole run's marker says what was asked; the second training's would stand in its place.
+    entries = [entry for entry in inner.iterdir() if entry.name != MARKER]
+    for entry in sorted(entries, key=lambda path: path.name != "model"):
         entry.rename(folder / entry.name)
-    inner.rmdir()
+    shutil.rmtree(inner)
