@@ -223,7 +223,7 @@ def test_a_finished_mask_is_kept_only_for_what_it_was_made_from(
         request = replace(request, memory_mib=0.01)
     predict_cohort(request)
     assert segmented[2:] == (["s1.nii.gz"] if change == "nothing" else ["s0.nii.gz", "s1.nii.gz"])
-    assert not (tmp_path / "cut" / "finished.json").exists()
+    assert not (tmp_path / "cut" / "finished.jsonl").exists()
 
 
 def test_what_is_finished_survives_a_scan_that_cannot_be_read(threshold_bundle: BundleMaker, tmp_path: Path) -> None:

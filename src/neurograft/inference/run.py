@@ -30,7 +30,7 @@ __all__ = ["PredictionRequest", "SegmentedCases", "open_segmenter", "predict_coh
 
 logger = logging.getLogger(__name__)
 
-FINISHED = "finished.json"
+FINISHED = "finished.jsonl"
 """What a prediction keeps while it runs: which cases are finished, and from what."""
 
 Progress = Callable[[int, int], None]

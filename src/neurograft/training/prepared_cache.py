@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 SIZE_VARIABLE = "NEUROGRAFT_PREPARED_GIB"
 """Environment variable: the most that prepared images may take on disk, in GiB; 0 keeps none."""
 MOST_GIB = 10.0
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the files' form, or a preparation under an unchanged recipe, changes."""
 _COMPUTING = ("nibabel", "nilearn", "numpy", "scipy", "SimpleITK")
 _TRIM_SHARE = 0.05
