@@ -42,7 +42,7 @@ def run(
     json: JsonOption = False,
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Protocol overrides, such as seeds=[0,1].", show_default=False),
+        typer.Argument(metavar="[KEY=VALUE]...", help="Protocol overrides, such as 'seeds=[0,1]'.", show_default=False),
     ] = None,
 ) -> None:
     """Plan a study, run the cells that are missing, and write tables, answer and page.
@@ -155,7 +155,10 @@ def labels(
     have: Annotated[
         int | None, typer.Option(min=0, help="Labelled people there are already.", show_default=False)
     ] = None,
-    minutes_per_scan: Annotated[float | None, typer.Option(min=0.0, show_default=False)] = None,
+    minutes_per_scan: Annotated[
+        float | None,
+        typer.Option(min=0.0, show_default=False, help="Minutes of annotation a scan, for an answer in minutes too."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Say how many more labelled scans reach a target, from a study's own learning curves."""
