@@ -179,3 +179,16 @@ def test_threads_of_one_process_take_turns(tmp_path: Path, monkeypatch: pytest.M
         thread.join()
     assert StudyFolder(tmp_path).finished() == {cell.id for cell in cells}
     assert most == 1
+
+
+def test_what_a_finished_cell_left_behind_is_tidied_up(tmp_path: Path) -> None:
+    cell = Cell("empty", {"value": 3}, (), "cell")
+    assert running.run_cell(tmp_path, cell.to_dict()).status == "done"
+    left, theirs = (StudyFolder(tmp_path).work / f"{cell.id}.{attempt}" for attempt in (0, 1))
+    for folder, holder in ((left, dead_process()), (theirs, {"host": "elsewhere", "pid": 1, "started": 1.0})):
+        folder.mkdir()
+        (folder / CLAIM).write_text(json.dumps(holder))
+    assert running.run_cell(tmp_path, cell.to_dict()).status == "kept"
+    assert not left.exists(), "its worker was lost after publishing"
+    assert theirs.exists()
+    assert StudyFolder(tmp_path).result(cell.id)["value"] == 3

@@ -80,7 +80,9 @@ def test_killed_workers_are_replaced(tmp_path: Path) -> None:
         nonlocal kills
         while not stop.wait(float(moments.uniform(0.2, 0.4))):
             workers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
-            if workers and folder.finished() and kills < 4:
+            # A cell whose workers are killed three times fails, and is to: that has a test of its own.
+            spared = any(lost >= MOST_ATTEMPTS - 1 for lost in list(executor._lost.values()))
+            if workers and folder.finished() and kills < 4 and not spared:
                 workers[int(moments.integers(len(workers)))].send_signal(signal.SIGKILL)
                 kills += 1
 

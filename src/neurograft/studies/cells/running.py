@@ -16,7 +16,15 @@ from typing import Any, Literal
 from neurograft.errors import InputError
 from neurograft.outputs import write_json
 from neurograft.studies.cells.cell import Cell
-from neurograft.studies.cells.claims import LEASE_SECONDS, ClaimLostError, claimed, give_up, require_claim
+from neurograft.studies.cells.claims import (
+    LEASE_SECONDS,
+    ClaimLostError,
+    claimed,
+    give_up,
+    holder_of,
+    is_gone,
+    require_claim,
+)
 from neurograft.studies.cells.kinds import CellContext, work_of
 from neurograft.studies.folder import RESULT, StudyFolder
 
@@ -70,6 +78,7 @@ def _attempt(root: str | Path, content: Mapping[str, Any], lease_seconds: float)
     try:
         with claimed(folder.work, cell.id, final / RESULT, lease_seconds) as work:
             if work is None:
+                _remove_left(folder, cell.id)
                 return Outcome(cell.id, "kept", host=platform.node())
             held = work
             output = work / OUTPUT
@@ -127,6 +136,14 @@ def _publish(output: Path, final: Path) -> None:
     except OSError:
         if not (final / RESULT).is_file():
             raise
+
+
+def _remove_left(folder: StudyFolder, identifier: str) -> None:
+    """Tidy up after a worker that was lost between publishing and doing so itself; others' folders stay."""
+    for attempt in folder.work.glob(f"{identifier}.*"):
+        holder = holder_of(attempt)
+        if holder is not None and is_gone(holder):
+            shutil.rmtree(attempt, ignore_errors=True)
 
 
 def _remove_work(folder: StudyFolder, identifier: str) -> None:
