@@ -158,30 +158,6 @@ def test_an_interrupted_prediction_goes_on_where_it_stopped(
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
 
 
-def test_a_scan_replaced_after_an_interruption_is_segmented_anew(
-    threshold_bundle: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_scans(tmp_path / "scans", 2)
-    bundle = threshold_bundle(tmp_path / "m", [0.51])
-    request = PredictionRequest([bundle], open_scans(tmp_path / "scans", ["image"]), tmp_path / "cut")
-    segmented = []
-    original = run.Segmenter.segment
-
-    def segment(self: run.Segmenter, volumes: list, *args: object) -> object:
-        segmented.append(volumes[0].path.name)
-        if len(segmented) == 2:
-            raise KeyboardInterrupt
-        return original(self, volumes, *args)
-
-    monkeypatch.setattr(run.Segmenter, "segment", segment)
-    with pytest.raises(KeyboardInterrupt):
-        predict_cohort(request)
-    later = time.time_ns() + 10**9
-    os.utime(tmp_path / "scans" / "s0.nii.gz", ns=(later, later))
-    predict_cohort(request)
-    assert segmented == ["s0.nii.gz", "s1.nii.gz", "s0.nii.gz", "s1.nii.gz"]
-
-
 def cut_after_the_first(request: PredictionRequest, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Cut a prediction off in its second case; the list names the scans that it came to, and grows."""
     segmented: list[str] = []
@@ -197,6 +173,19 @@ def cut_after_the_first(request: PredictionRequest, monkeypatch: pytest.MonkeyPa
     with pytest.raises(KeyboardInterrupt):
         predict_cohort(request)
     return segmented
+
+
+def test_a_scan_replaced_after_an_interruption_is_segmented_anew(
+    threshold_bundle: BundleMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scans(tmp_path / "scans", 2)
+    bundle = threshold_bundle(tmp_path / "m", [0.51])
+    request = PredictionRequest([bundle], open_scans(tmp_path / "scans", ["image"]), tmp_path / "cut")
+    segmented = cut_after_the_first(request, monkeypatch)
+    later = time.time_ns() + 10**9
+    os.utime(tmp_path / "scans" / "s0.nii.gz", ns=(later, later))
+    predict_cohort(request)
+    assert segmented == ["s0.nii.gz", "s1.nii.gz", "s0.nii.gz", "s1.nii.gz"]
 
 
 @pytest.mark.parametrize("change", ["nothing", "an older scan", "another mask", "the memory"])

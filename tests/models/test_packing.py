@@ -11,7 +11,7 @@ from neurograft.cohorts import fingerprint_cohort, open_cohort
 from neurograft.errors import InputError
 from neurograft.imaging.files import write_label_map
 from neurograft.imaging.grid import Grid
-from neurograft.models import AgeInfo, VolumeRange, open_bundle, save_bundle, volume_ranges
+from neurograft.models import AgeInfo, Bundle, VolumeRange, open_bundle, save_bundle, volume_ranges
 from neurograft.models.averaging import average_models
 from neurograft.models.half_precision import halved, in_single_precision, largest_rounding
 from neurograft.models.packing import file_hashes, pack_model
@@ -132,13 +132,18 @@ def test_range_of_volumes_counts_absent_labels_as_nothing() -> None:
     ]
 
 
-def test_mean_of_two_models_lies_between_them_but_for_labels_of_one_alone(tmp_path: Path, network, make_info) -> None:
+def source_and_moved_network(tmp_path: Path, network, make_info) -> Bundle:
+    """The source as it is kept; the network's numbers are then a quarter higher, as if adapted."""
     save_bundle(tmp_path / "source", make_info(name="source"), network)
-    source = open_bundle(tmp_path / "source")
     with torch.no_grad():
         for tensor in network.state_dict().values():
             if tensor.is_floating_point():
                 tensor.add_(0.25)
+    return open_bundle(tmp_path / "source")
+
+
+def test_mean_of_two_models_lies_between_them_but_for_labels_of_one_alone(tmp_path: Path, network, make_info) -> None:
+    source = source_and_moved_network(tmp_path, network, make_info)
     labels = {"labels": [{"name": "SNpc", "values": [1]}, {"name": "VTA", "values": [2]}]}
     parent = {"name": "source", "weights_sha256": source.info.weights_sha256}
     own = [{"name": "own", "subjects": {}}]
@@ -161,12 +166,7 @@ def test_mean_of_two_models_lies_between_them_but_for_labels_of_one_alone(tmp_pa
 
 
 def test_units_that_were_begun_anew_stay_the_adapted_models(tmp_path: Path, network, make_info) -> None:
-    save_bundle(tmp_path / "source", make_info(name="source"), network)
-    source = open_bundle(tmp_path / "source")
-    with torch.no_grad():
-        for tensor in network.state_dict().values():
-            if tensor.is_floating_point():
-                tensor.add_(0.25)
+    source = source_and_moved_network(tmp_path, network, make_info)
     plan = [{**row, "reset": row["unit"] in ("up1", "head")} for row in make_info().plan]
     parent = {"name": "source", "weights_sha256": source.info.weights_sha256}
     save_bundle(tmp_path / "adapted", make_info(parent=parent, label_from={}, plan=plan), network)
