@@ -233,7 +233,7 @@ SMALL_SOURCES = SourcesPlan(
     of_classification=("network.classifier_features=256",),
     spacing_mm=2.0,
 )
-"""Three quarters of an hour on two cores."""
+"""Half an hour on two cores."""
 
 FULL_SOURCES = SourcesPlan(
     sizes=(3, 5, 10),
