@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -46,12 +47,14 @@ def test_findings_stand_in_the_place_of_means() -> None:
         findings=("The first is better.", "The second is not."),
         row_name="model",
     )
+    report = replace(report, subtitle="Two were trained.")
     answer = evaluation_answer(report)
     assert (answer.lead, answer.details) == (("The first is better.", "The second is not."), ())
     assert answer.policy == "How such cases count: absent from one: Dice 0."
     page = evaluation_page(report)
     assert '<p class="lead">The first is better.</p>' in page
     assert "Model by model" in page
+    assert page.index("The first is better.") < page.index("Two were trained.")
 
 
 def test_lack_of_an_interval_is_said() -> None:

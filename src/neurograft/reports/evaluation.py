@@ -26,7 +26,8 @@ class EvaluationReport:
 
     Args:
         title: of the page.
-        subtitle: what was scored against what; may be empty.
+        subtitle: what was scored against what, or with `findings` what was done, which then follows them; may be
+            empty.
         per_case: a row per case and label: ``case``, ``label``, and of ``subject``, ``kind``, ``status`` and
             the measures (`neurograft.evaluation.measures.MEASURES`) what there is. Labels appear in the
             order of their first rows. Undefined is NaN.

@@ -40,7 +40,7 @@ def learning_curve_figure(
     described = []
     with drawing():
         figure = new_figure(6.4, 3.9)
-        ax = figure.add_axes((0.1, 0.13, 0.88, 0.84))
+        ax = figure.add_axes((0.125, 0.13, 0.855, 0.84))
         plain_axes(ax)
         ax.set_xscale("log")
         for curve in curves:
