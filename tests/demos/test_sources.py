@@ -32,12 +32,23 @@ NAMES = {**TISSUES, **{theirs: name for name, theirs in STRUCTURES.items()}}
 
 def test_seven_sources_and_a_random_start_of_every_width() -> None:
     assert len(plan.OWN_SOURCES) == 6
-    names = [model.name for model in plan.source_models(16, True)]
-    assert names[-3:] == ["random start", "ImageNet", "random start, full width"]
-    narrow = {model.name: model.stem_channels for model in plan.source_models(16, True)}
-    assert narrow["ImageNet"] == narrow["random start, full width"] == 64
+    for with_imagenet, seventh in ((True, plan.IMAGENET), (False, plan.STAND_IN)):
+        models = plan.source_models(16, with_imagenet)
+        assert [model.name for model in models[-3:]] == ["random start", seventh, "random start, full width"]
+        assert [model.stem_channels for model in models[-3:]] == [0, 64, 64]
+        assert len({model.folder for model in models}) == 9
     assert [model.name for model in plan.source_models(64, True)][-2:] == ["ImageNet", "random start"]
-    assert len({model.folder for model in plan.source_models(16, True)}) == 9
+    full = [model.name for model in plan.source_models(64, False)]
+    assert full == [*(model.name for model in plan.OWN_SOURCES), "random start"], "one of them is as wide as it"
+
+
+def test_imagenets_stand_in_is_a_classifier_of_pictures_of_full_width() -> None:
+    stand_in = plan.source_models(16, False)[-2]
+    recipe = plan.SMALL_SOURCES.source_recipe(stand_in)
+    narrow = plan.SMALL_SOURCES.source_recipe(plan.OWN_SOURCES[-1])
+    assert (narrow.network.stem_channels, recipe.network.stem_channels) == (16, 64)
+    wide = narrow.network.model_copy(update={"stem_channels": 64})
+    assert recipe == narrow.model_copy(update={"network": wide})
 
 
 def test_both_plans_make_recipes_and_the_full_one_is_the_papers() -> None:
@@ -135,7 +146,7 @@ TINY = replace(
     sizes=(2, 3),
     shared_people=2,
     test_people=2,
-    pictures=4,
+    pictures=12,
     picture_side=32,
     lesion_people=2,
     lesion_test=2,
@@ -168,12 +179,13 @@ def out(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("neurograft.demos.run.SMALL_SOURCES", TINY)
         patch.setattr(plan, "OWN_SOURCES", THREE)
+        patch.setattr(plan, "FULL_WIDTH", 8)
         patch.setattr(data, "make_lesion_cohort", lambda *args: make_lesion_cohort(*args[:4], spacing_mm=4.0))
         outcomes = run_demo("sources", folder, data_root, False, "neurograft demo --dataset sources")
     rows = outcomes["sources"].rows
     names = [row[0] for row in rows]
-    assert names == [*(model.name for model in THREE), f"ImageNet ({NO_FILE})", "random start"]
-    assert set(rows[3][1:4]) == {"–"}
+    assert names == [*(model.name for model in THREE), plan.STAND_IN, "random start", "random start, full width"]
+    assert {row[-2:] for row in rows[3:4]} == {("0.52", "0.17")}
     return folder
 
 
@@ -228,6 +240,9 @@ def test_the_loading_report_tells_what_each_target_took(out: Path) -> None:
     assert set(of.loc[of["unit"].isin(["layer1", "layer4", "latent"]), "action"]) == {"copied"}
     assert set(of.loc[of["unit"].isin(["start", "up1", "head"]) & (of["target_shape"] != "()"), "action"]) == {"reset"}
     assert "adapted" in set(of.loc[of["unit"] == "stem", "action"])
+    wide = loading[(loading["source"] == plan.STAND_IN) & (loading["target"] == "lesions")]
+    assert set(wide.loc[wide["unit"].isin(["layer1", "layer4"]), "action"]) == {"copied"}
+    assert "adapted" in set(wide.loc[wide["unit"] == "stem", "action"]), "three colours become one channel"
     own = loading[(loading["source"] == "MRI, segmentation") & (loading["target"] == "anatomy")]
     assert set(own.loc[own["unit"] == "stem", "action"]) == {"copied"}
     random = loading[loading["source"] == "random start"]
@@ -236,7 +251,7 @@ def test_the_loading_report_tells_what_each_target_took(out: Path) -> None:
 
 def test_the_demo_leaves_tables_and_a_page(out: Path) -> None:
     text = (out / "sources.md").read_text("utf-8")
-    for words in ("mIoU of slices, anatomy, 2 people", "Lesions touched", "Units that come from it", "--imagenet FILE"):
+    for words in ("mIoU of slices, anatomy, 2 people", "Lesions touched", "Units that come from it", "stands a ResNet-50"):
         assert words in text
     assert "Test people, anatomy, 2 people" in text
     html = (out / "sources.html").read_text("utf-8")

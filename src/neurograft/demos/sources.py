@@ -14,6 +14,10 @@ TaskName = Literal["segmentation", "autoencoding", "classification"]
 DOMAINS: tuple[Domain, ...] = ("MRI", "pictures")
 TASKS: tuple[TaskName, ...] = ("segmentation", "autoencoding", "classification")
 IMAGENET, RANDOM = "ImageNet", "random start"
+STAND_IN = "ImageNet's stand-in"
+"""A classifier of pictures as wide as ImageNet's ResNet-50, where there is no file with that one's weights."""
+
+RANDOM_WIDE = f"{RANDOM}, full width"
 FULL_WIDTH = 64
 """Channels of the stem of a ResNet-50 as torchvision has it; only into that do its weights fit."""
 
@@ -31,7 +35,7 @@ class SourceModel:
 
     Attributes:
         name: in tables.
-        domain, task: what it learnt from, and what; None for ImageNet's weights and for random ones.
+        domain, task: what it learnt from, and what; None for weights from a file and for random ones.
         stem_channels: of its ResNet; 0 for the plan's.
     """
 
@@ -43,28 +47,28 @@ class SourceModel:
     @property
     def folder(self) -> str:
         """The name as a folder's."""
-        return self.name.replace(", ", "-").replace(" ", "-")
+        return self.name.replace("'", "").replace(", ", "-").replace(" ", "-")
 
 
 OWN_SOURCES = tuple(SourceModel(f"{domain}, {task}", domain, task) for domain in DOMAINS for task in TASKS)
 
 
 def source_models(stem_channels: int, with_imagenet: bool) -> tuple[SourceModel, ...]:
-    """All that a target starts from, the random start last.
+    """All that a target starts from, the random start of the plan's width after its six sources.
 
     ImageNet's weights fit a ResNet of full width only. Where the plan's is narrower, they get a random twin of
-    their own width.
+    their own width, and a classifier of pictures stands in for them if there are none.
 
     Args:
         stem_channels: of the plan.
         with_imagenet: whether there is a file with its weights.
     """
-    own = (*OWN_SOURCES, SourceModel(RANDOM))
-    if not with_imagenet:
-        return own
     if stem_channels == FULL_WIDTH:
-        return (*OWN_SOURCES, SourceModel(IMAGENET), SourceModel(RANDOM))
-    return (*own, SourceModel(IMAGENET, None, None, FULL_WIDTH), SourceModel(f"{RANDOM}, full width", None, None, 64))
+        imagenet = (SourceModel(IMAGENET),) if with_imagenet else ()
+        return (*OWN_SOURCES, *imagenet, SourceModel(RANDOM))
+    stand_in = SourceModel(STAND_IN, "pictures", "classification", FULL_WIDTH)
+    seventh = SourceModel(IMAGENET, stem_channels=FULL_WIDTH) if with_imagenet else stand_in
+    return (*OWN_SOURCES, SourceModel(RANDOM), seventh, SourceModel(RANDOM_WIDE, stem_channels=FULL_WIDTH))
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ class SourcesPlan:
     def source_recipe(self, model: SourceModel) -> Recipe:
         """The recipe of a source."""
         of_task = {"autoencoding": self.of_autoencoding, "classification": self.of_classification}
-        changes = [*self.overrides, *(self.of_scans if model.domain == "MRI" else self.of_pictures)]
+        changes = [*self.overrides, *(self.of_scans if model.domain == "MRI" else self.of_pictures), *_width(model)]
         changes += [*of_task.get(str(model.task), ()), f"budget={self.source_budget}", "validation.hold_out=0"]
         recipe = load_recipe(f"p4-{model.task}", [*changes, "validation.keep=last"])
         if model.domain == "MRI" and model.task == "segmentation":
@@ -154,10 +158,8 @@ class SourcesPlan:
     def target_recipe(self, target: SourceTarget, model: SourceModel) -> Recipe:
         """The recipe of a target's models, the same for all sources but for the width."""
         of_kind = self.of_scans if target.kind == "anatomy" else self.of_lesions
-        width = [f"network.stem_channels={model.stem_channels}"] if model.stem_channels else []
-        recipe = load_recipe(
-            "p4-target", [*self.overrides, *of_kind, *self.of_targets, *width, f"budget={target.budget}"]
-        )
+        changes = [*self.overrides, *of_kind, *self.of_targets, *_width(model), f"budget={target.budget}"]
+        recipe = load_recipe("p4-target", changes)
         return recipe.model_copy(update={"labels": tuple(STRUCTURES)}) if target.kind == "anatomy" else recipe
 
     def targets(self) -> tuple[SourceTarget, ...]:
@@ -179,6 +181,10 @@ class SourcesPlan:
         if left < 1 or self.test_people % left:
             raise ValueError(f"{size} people leave {left} to test, which does not divide {self.test_people}")
         return self.test_people // left
+
+
+def _width(model: SourceModel) -> list[str]:
+    return [f"network.stem_channels={model.stem_channels}"] if model.stem_channels else []
 
 
 SMALL_SOURCES = SourcesPlan(
@@ -233,7 +239,7 @@ SMALL_SOURCES = SourcesPlan(
     of_classification=("network.classifier_features=256",),
     spacing_mm=2.0,
 )
-"""Half an hour on two cores."""
+"""About an hour on two cores."""
 
 FULL_SOURCES = SourcesPlan(
     sizes=(3, 5, 10),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from neurograft.demos.sources import IMAGENET, RANDOM, SourceModel, SourcesPlan
+from neurograft.demos.sources import IMAGENET, RANDOM, STAND_IN, SourceModel, SourcesPlan
 from neurograft.demos.sources_data import LESION_SEED, MADE_SEED, PICTURE_SEED, SPLIT_SEED, SourcesScans
 from neurograft.demos.sources_runs import SourcesResult
 from neurograft.demos.sources_tables import (
@@ -73,7 +73,7 @@ def write_sources(
         "peak memory": f"{max(peak_memory_mib(), result.models['peak_memory_mib'].max()):.0f} MiB",
         **library_versions(),
     }
-    method = method_sentences(plan, scans, IMAGENET in set(summary["source"]))
+    method = method_sentences(plan, scans, set(summary["source"]))
     shown = {
         "": sources_table(summary),
         "Lesions found of all test people, 26 neighbours:": lesion_text(result),
@@ -88,7 +88,7 @@ def write_sources(
     return answer
 
 
-def method_sentences(plan: SourcesPlan, scans: SourcesScans, with_imagenet: bool) -> list[str]:
+def method_sentences(plan: SourcesPlan, scans: SourcesScans, sources: set[str]) -> list[str]:
     """What was done, and in what it differs from the paper."""
     recipe = plan.target_recipe(plan.targets()[0], _NO_SOURCE)
     size = " x ".join(str(side) for side in (recipe.preparation.crop_size or ()) if side)
@@ -101,9 +101,7 @@ def method_sentences(plan: SourcesPlan, scans: SourcesScans, with_imagenet: bool
         "or which of fourteen structures a slice shows). Nobody who is tested is among them.",
         f"Pictures: {len(scans.pictures.subjects)} made ones, of shapes cut out of two photographs, with their masks. "
         "They stand in for Taskonomy and ImageNet's classes, and are far poorer than either.",
-        "ImageNet's weights were read from a file, into a ResNet-50 of full width."
-        if with_imagenet
-        else "ImageNet's weights were not given (--imagenet FILE), so that row is empty.",
+        _imagenet_words(sources),
         f"Anatomy: fourteen structures of {plan.test_people} people, the same at every count; {_parts_words(plan)}"
         f"lesions: {len(scans.lesion_test.subjects)} phantoms in FLAIR contrast, which is easier than P4's T1-weighted "
         "scans.",
@@ -121,6 +119,17 @@ def method_sentences(plan: SourcesPlan, scans: SourcesScans, with_imagenet: bool
         "label on both sides left out. P4's own figures are of slices, other scans and other amounts of both.",
         "Intervals and tests resample test people; they do not cover another draw of learners or of weights.",
     ]
+
+
+def _imagenet_words(sources: set[str]) -> str:
+    if IMAGENET in sources:
+        return "ImageNet's weights were read from a file, into a ResNet-50 of full width."
+    if STAND_IN in sources:
+        return (
+            "ImageNet's weights were not given (--imagenet FILE). In their place stands a ResNet-50 of the same full "
+            "width that learnt to classify the made pictures; it says what the width does, not what ImageNet does."
+        )
+    return "ImageNet's weights were not given (--imagenet FILE), so that row is empty."
 
 
 _NO_SOURCE = SourceModel(RANDOM)
