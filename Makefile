@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= demo-output
 DATA ?= ../shared/data
 NNUNET_NEEDS := acvl-utils batchgenerators batchgeneratorsv2 blosc2 einops graphviz imagecodecs matplotlib nibabel \
-	numexpr pandas psutil requests scikit-image scikit-learn scipy seaborn simpleitk tifffile tqdm
+	monai numexpr pandas psutil requests scikit-image scikit-learn scipy seaborn simpleitk tifffile tqdm
 
 .PHONY: demo demo-hippocampus test check bench bench-peers nnunet-env augmentation-env docs serve-docs clean
 .DEFAULT_GOAL := demo
@@ -50,7 +50,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/study_cells.py
 
 # nnU-Net's needs name timm, which only its primus trainers use and which pulls torchvision: it is installed without
-# them, beside those that its plain trainer and predictor import.
+# them, beside those that its plain trainer and predictor import; MONAI's sliding window runs there too.
 $(VENV)-nnunet/.installed:
 	$(PYTHON) -m venv $(VENV)-nnunet
 	$(VENV)-nnunet/bin/python -m pip install --quiet 'torch>=2.8,!=2.9.*,<2.14'

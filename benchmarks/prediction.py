@@ -1,10 +1,10 @@
-"""A whole-brain prediction by a U-Net of nnU-Net's size: nnU-Net's predictor and ours, with the same weights.
+"""A whole-brain prediction by a U-Net of nnU-Net's size: nnU-Net's, MONAI's and our own, with the same weights.
 
 The network is nnU-Net's plain U-Net (32 to 320 channels). It is trained for some steps on the scan that is
 segmented, to tell four sub-cortical structures, or without the real scans three ranges of intensity in the
-MNI152 template, so that its masks are those of a network that knows something. Both predictors see the same
-prepared array, window, overlap and Gaussian weights, and neither mirrors. Each runs in a process of its own;
-ours runs twice, because its first run exports the network and compares engines.
+MNI152 template, so that its masks are those of a network that knows something. All three see the same prepared
+array, window, overlap and Gaussian weights, and none mirrors. Each runs in a process of its own; ours runs twice,
+because its first run exports the network and compares engines.
 
     make nnunet-env
     python benchmarks/prediction.py --peer-python .venv-nnunet/bin/python --data-root ../shared/data
@@ -33,7 +33,7 @@ STRUCTURES = {"thalamus": (59, 60), "caudate": (36, 37), "putamen": (57, 58), "h
 def main() -> int:
     """Prepare, run every way, compare, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer-python", type=Path, help="the interpreter of nnU-Net's environment")
+    parser.add_argument("--peer-python", type=Path, help="the interpreter of nnU-Net's and MONAI's environment")
     parser.add_argument("--data-root", type=Path, help="folder of miccai2012-train; else nilearn's MNI152 template")
     parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 128, 256, 320, 320])
     parser.add_argument("--window", type=int, nargs=3, default=[128, 128, 128])
@@ -58,10 +58,11 @@ def main() -> int:
         start([*own, "--part", "weights"], folder, options.threads)
         rows: dict[str, dict[str, Any]] = {}
         if options.peer_python:
-            peer = [str(options.peer_python), str(Path(__file__).parent / "peers" / "nnunet_prediction.py"), name]
-            peer += [json.dumps(options.window), str(options.threads), "plain"]
-            rows["nnU-Net"] = start(peer, folder, options.threads)
-            rows["nnU-Net"]["mask"] = np.load(folder / "nnunet.npy")
+            for peer, script, more in (("nnU-Net", "nnunet", ["plain"]), ("MONAI", "monai", [])):
+                path = Path(__file__).parent / "peers" / f"{script}_prediction.py"
+                command = [str(options.peer_python), str(path), name, json.dumps(options.window), str(options.threads)]
+                rows[peer] = start([*command, *more], folder, options.threads)
+                rows[peer]["mask"] = np.load(folder / f"{script}.npy")
         ways = [("neurograft, first run", ("auto", "auto")), ("neurograft", ("auto", "auto"))]
         if options.all:
             ways += [("neurograft, fp32", ("auto", "fp32")), ("neurograft, PyTorch", ("torch", "fp32"))]

@@ -14,35 +14,20 @@ os.environ["nnUNet_compile"] = "f"  # noqa: SIM112
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from dynamic_network_architectures.architectures.unet import PlainConvUNet  # noqa: E402
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor  # noqa: E402
-from torch import nn  # noqa: E402
+from plain_network import plain_network  # noqa: E402
 
 
 def main() -> None:
     """Arguments: folder with image.npy and weights.pt, window, threads, whether to mirror."""
     folder, window, threads, mirror = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "mirror"
     torch.set_num_threads(threads)
-    saved = torch.load(f"{folder}/weights.pt", weights_only=True)
-    channels, classes = saved["channels"], saved["classes"]
-    levels = len(channels)
-    network = PlainConvUNet(
-        1, levels, channels, nn.Conv3d, 3, [1] + [2] * (levels - 1), 2, classes, 2,
-        conv_bias=True, norm_op=nn.InstanceNorm3d, norm_op_kwargs={"eps": 1e-5, "affine": True},
-        nonlin=nn.LeakyReLU, nonlin_kwargs={"inplace": True}, deep_supervision=False,
-    )  # fmt: skip
-    state = network.state_dict()
-    for key in state:
-        # The decoder holds the encoder once more, and each layer its modules twice.
-        plain = key.removeprefix("decoder.") if key.startswith("decoder.encoder.") else key
-        plain = plain.replace("all_modules.0", "conv").replace("all_modules.1", "norm")
-        state[key] = saved["state"][plain]
-    network.load_state_dict(state)
+    network, classes = plain_network(folder)
     predictor = nnUNetPredictor(
         tile_step_size=0.5, use_gaussian=True, use_mirroring=mirror, perform_everything_on_device=False,
         device=torch.device("cpu"), verbose=False, allow_tqdm=False,
     )  # fmt: skip
-    predictor.network = network.eval()
+    predictor.network = network
     predictor.configuration_manager = SimpleNamespace(patch_size=window)
     predictor.label_manager = SimpleNamespace(num_segmentation_heads=classes)
     predictor.allowed_mirroring_axes = (0, 1, 2) if mirror else None

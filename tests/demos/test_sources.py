@@ -251,7 +251,12 @@ def test_the_loading_report_tells_what_each_target_took(out: Path) -> None:
 
 def test_the_demo_leaves_tables_and_a_page(out: Path) -> None:
     text = (out / "sources.md").read_text("utf-8")
-    for words in ("mIoU of slices, anatomy, 2 people", "Lesions touched", "Units that come from it", "stands a ResNet-50"):
+    for words in (
+        "mIoU of slices, anatomy, 2 people",
+        "Lesions touched",
+        "Units that come from it",
+        "stands a ResNet-50",
+    ):
         assert words in text
     assert "Test people, anatomy, 2 people" in text
     html = (out / "sources.html").read_text("utf-8")

@@ -15,7 +15,7 @@ from neurograft.scoring.reading import LabelTables
 from neurograft.scoring.run import Progress, measure_pair
 from neurograft.studies.cells.kinds import CellContext
 from neurograft.studies.parts.plain import from_plain, to_plain
-from neurograft.studies.parts.spreading import Spread, divided, file_states
+from neurograft.studies.parts.spreading import Spread, divided, readable_file_states
 
 MEASURES = "measures.json"
 """In a part: what was measured of its cases."""
@@ -53,7 +53,10 @@ def measure_in_parts(
         "neurograft": neurograft.__version__,
     }
     parts = [
-        {"pairs": to_plain(list(map(_absolute, some))), "files": file_states(path for p in some for path in _paths(p))}
+        {
+            "pairs": to_plain(list(map(_absolute, some))),
+            "files": readable_file_states(path for p in some for path in _paths(p)),
+        }
         for some in divided(pairs)
     ]
     for part in spread.run("measure-part", common, parts, progress):

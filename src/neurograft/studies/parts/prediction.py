@@ -30,7 +30,7 @@ from neurograft.recipes.schema import Recipe
 from neurograft.studies.cells.kinds import CellContext
 from neurograft.studies.executors.base import Executor
 from neurograft.studies.parts.plain import from_plain, to_plain
-from neurograft.studies.parts.spreading import Spread, divided, file_states
+from neurograft.studies.parts.spreading import Spread, divided, readable_file_states
 
 FILES, ROWS = "files", "rows.json"
 """In a part: masks and what goes with them, and its rows of the tables."""
@@ -101,7 +101,7 @@ def _segment_in_parts(
     parts = [
         {
             "cases": to_plain(list(map(_absolute, cases))),
-            "files": file_states(path for c in cases for path in _paths(c)),
+            "files": readable_file_states(path for c in cases for path in _paths(c)),
         }
         for cases in divided(scans.cases)
     ]

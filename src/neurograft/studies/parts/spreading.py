@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from neurograft.errors import InputError
-from neurograft.imaging.pictures import file_of
+from neurograft.inference.finished import file_states
 from neurograft.locks import exclusive
 from neurograft.outputs import write_json
 from neurograft.studies.cells.cell import Cell
@@ -37,17 +37,17 @@ def divided(items: Sequence[Item]) -> list[Sequence[Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def file_states(paths: Iterable[Path | None]) -> dict[str, list[int]]:
-    """Size and time of change of files, by which a part knows that its scans are the same."""
+def readable_file_states(paths: Iterable[Path | None]) -> dict[str, list[int]]:
+    """Size and time of change of files, by which a part knows that its scans are the same.
+
+    Raises:
+        InputError: a file cannot be looked at.
+    """
     found = {}
-    for path in paths:
-        if path is None:
-            continue
-        try:
-            status = file_of(path).stat()
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", "Restore the file", path) from error
-        found[str(path)] = [status.st_size, status.st_mtime_ns]
+    for path, state in file_states(path for path in paths if path is not None).items():
+        if state is None:
+            raise InputError("cannot be read", "Restore the file", Path(path))
+        found[path] = state
     return found
 
 

@@ -1,0 +1,32 @@
+"""MONAI's sliding window on a prepared image; runs in nnU-Net's environment, started by benchmarks/prediction.py."""
+
+import json
+import resource
+import sys
+import time
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from monai.inferers import SlidingWindowInferer
+from plain_network import plain_network
+
+
+def main() -> None:
+    """Arguments: folder with image.npy and weights.pt, window, threads."""
+    folder, window, threads = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
+    torch.set_num_threads(threads)
+    network, _ = plain_network(folder)
+    inferer = SlidingWindowInferer(window, sw_batch_size=1, overlap=0.5, mode="gaussian", sigma_scale=0.125)
+    image = torch.from_numpy(np.load(f"{folder}/image.npy"))[None, None]
+    start = time.perf_counter()
+    with torch.inference_mode():
+        mask = inferer(image, network)[0].argmax(0).to(torch.int16).numpy()
+    seconds = time.perf_counter() - start
+    np.save(f"{folder}/monai.npy", mask)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "peak_mib": peak, "engine": f"monai {version('monai')}"}))
+
+
+if __name__ == "__main__":
+    main()
