@@ -57,6 +57,7 @@ def main() -> int:
         own = [sys.executable, __file__, *sys.argv[1:], "--folder", name, "--threads", str(options.threads)]
         start([*own, "--part", "weights"], folder, options.threads)
         rows: dict[str, dict[str, Any]] = {}
+        refused: dict[str, str] = {}
         if options.peer_python:
             for peer, script, more in (("nnU-Net", "nnunet", ["plain"]), ("MONAI", "monai", [])):
                 path = Path(__file__).parent / "peers" / f"{script}_prediction.py"
@@ -64,14 +65,18 @@ def main() -> int:
                 rows[peer] = start([*command, *more], folder, options.threads)
                 rows[peer]["mask"] = np.load(folder / f"{script}.npy")
         ways = [("neurograft, first run", ("auto", "auto")), ("neurograft", ("auto", "auto"))]
+        ways += [("neurograft, int8, first run", ("auto", "int8")), ("neurograft, int8", ("auto", "int8"))]
         if options.all:
             ways += [("neurograft, fp32", ("auto", "fp32")), ("neurograft, PyTorch", ("torch", "fp32"))]
         for way, engine in ways:
             command = [*own, "--part", "ours", "--engine", *engine]
-            rows[way] = start(command, folder, options.threads)
-            rows[way]["mask"] = np.load(folder / "ours.npy")
+            found = start(command, folder, options.threads)
+            if "refused" in found:
+                refused[way] = found["refused"]
+                continue
+            rows[way] = {**found, "mask": np.load(folder / "ours.npy")}
         truth = np.load(folder / "target.npy")
-    text = as_markdown(rows, truth, options)
+    text = as_markdown(rows, refused, truth, options)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "prediction.md").write_text(text, "utf-8")
     print(text)
@@ -166,6 +171,7 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     import torch
     from nnunet_network import PlainUNet
 
+    from neurograft.errors import InputError
     from neurograft.hardware import peak_memory_mib
     from neurograft.imaging.grid import Grid
     from neurograft.imaging.volume import Volume
@@ -210,14 +216,19 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     volume = Volume(image, Grid.from_affine(image.shape, np.eye(4)))
     began = time.perf_counter()
     segmenter = Segmenter([open_bundle(folder)], engines=EngineRequest(*options.engine))
-    mask = segmenter.segment([volume]).classes
+    try:
+        mask = segmenter.segment([volume]).classes
+    except InputError as error:
+        return {"refused": error.problem}
     seconds = time.perf_counter() - began
     np.save(options.folder / "ours.npy", mask)
     engine = describe(segmenter.runners.chosen[0].engine)
     return {"seconds": seconds, "peak_mib": peak_memory_mib(), "engine": engine}
 
 
-def as_markdown(rows: dict[str, dict[str, Any]], truth: np.ndarray, options: argparse.Namespace) -> str:
+def as_markdown(
+    rows: dict[str, dict[str, Any]], refused: dict[str, str], truth: np.ndarray, options: argparse.Namespace
+) -> str:
     """The table, with every mask against nnU-Net's, or without it against our first, and against the truth."""
     base = next(iter(rows))
     reference = rows[base]["mask"]
@@ -233,8 +244,8 @@ def as_markdown(rows: dict[str, dict[str, Any]], truth: np.ndarray, options: arg
             f"| {(row['mask'] == reference).mean():.4%} | {mean_dice(row['mask'], reference):.4f} "
             f"| {mean_dice(row['mask'], truth):.4f} |"
         )
+    lines += ["", *(f"{way}: refused, {why}.\n" for way, why in refused.items())]
     lines += [
-        "",
         f"Dice is the mean over {truth.max()} labels. {'Real scan' if options.data_root else 'MNI152 template'} of "
         f"{' x '.join(map(str, truth.shape))} voxels, windows of {' x '.join(map(str, options.window))} at half "
         f"overlap, {options.channels[0]} to {options.channels[-1]} channels, {options.steps} steps of training on the "

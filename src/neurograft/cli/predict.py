@@ -50,7 +50,7 @@ def predict(
         str, typer.Option(help="What runs the model: auto (the fastest that agrees), torch, openvino or onnx.")
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(help="auto (bf16 where it is faster and the masks agree), fp32 or bf16.")
+        str, typer.Option(help="auto (bf16 where it is faster and the masks agree), fp32, bf16, or int8 on CPUs.")
     ] = "auto",
     memory: Annotated[
         float | None,

@@ -4,8 +4,9 @@ import importlib.util
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from neurograft.errors import InputError
 from neurograft.imaging.grid import Shape
 from neurograft.inference.engines.interface import Engine, EngineName, Precision, describe
-from neurograft.inference.engines.parity import Parity, compare_answers, template_windows
+from neurograft.inference.engines.parity import CALIBRATION_PLACES_MM, Parity, compare_answers, template_windows
 from neurograft.inference.engines.pytorch import TorchEngine
 from neurograft.inference.engines.store import EngineStore, Measured
 from neurograft.models import Bundle
@@ -38,11 +39,12 @@ class EngineRequest:
 
     Attributes:
         engine: ``auto`` leaves it to the machine.
-        precision: ``auto`` takes bf16 where the processor has it, it is faster, and masks agree.
+        precision: ``auto`` takes bf16 where the processor has it, it is faster, and masks agree; int8 is taken only
+            where it is asked for.
     """
 
     engine: Literal["auto", "torch", "openvino", "onnx"] = "torch"
-    precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "fp32"
 
 
 PLAIN_TORCH = EngineRequest()
@@ -69,6 +71,53 @@ class ChosenEngine:
         return None if found is None else found.parity
 
 
+@dataclass(frozen=True, eq=False)
+class _Exports:
+    """What engines are loaded from, made when it is first needed.
+
+    Attributes:
+        network: to be exported.
+        store: keeps the exports.
+        calibration: gives windows by which the range of activations is found.
+    """
+
+    network: UnitNetwork
+    store: EngineStore
+    calibration: Callable[[], Tensor]
+
+    def load(self, kind: Kind) -> Engine:
+        """An engine, exported unless it was before."""
+        name, precision = kind
+        threads = torch.get_num_threads()
+        if name == "openvino":
+            from neurograft.inference.engines.openvino_cpu import OpenVinoEngine
+
+            return OpenVinoEngine(self._int8() if precision == "int8" else self._openvino(), precision, threads)
+        if name == "onnx":
+            from neurograft.inference.engines import onnx_runtime
+
+            folder = self.store.export("onnx", lambda place: onnx_runtime.export(self.network, self._shape, place))
+            return onnx_runtime.OnnxEngine(folder, threads)
+        return TorchEngine(self.network, precision)
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        return (1, self.network.in_channels, *self.store.block)
+
+    def _openvino(self) -> Path:
+        from neurograft.inference.engines import openvino_cpu
+
+        return self.store.export("openvino", lambda place: openvino_cpu.export(self.network, self._shape, place))
+
+    def _int8(self) -> Path:
+        from neurograft.inference.engines import openvino_int8
+
+        plain = self._openvino()
+        return self.store.export(
+            "openvino-int8", lambda place: openvino_int8.quantise(plain, self.calibration(), place)
+        )
+
+
 def choose_engine(
     bundle: Bundle,
     network: UnitNetwork,
@@ -93,8 +142,11 @@ def choose_engine(
     """
     device = next(network.parameters()).device.type
     reference = TorchEngine(network)
+    if request.precision == "int8" and request.engine == "auto":
+        # No other engine has it.
+        request = replace(request, engine="openvino")
     by_name = request.engine not in ("auto", "torch")
-    if by_name:
+    if by_name or request.precision == "int8":
         _require(request, device, network)
     kinds = _kinds(request, device, network)
     if kinds == [REFERENCE]:
@@ -102,6 +154,7 @@ def choose_engine(
     versions = {name: version(name) for name in ("torch", *PACKAGES.values()) if _is_installed(name)}
     block = network.context.block(window)
     store = EngineStore(bundle, block, device, versions)
+    exports = _Exports(network, store, lambda: template_windows(bundle, network, window, CALIBRATION_PLACES_MM))
     measured = store.read()
     missing = [kind for kind in kinds if kind != REFERENCE and _name(kind) not in measured]
     if missing:
@@ -125,51 +178,52 @@ def choose_engine(
         threshold = bundle.info.recipe.inference.threshold
         for kind in missing:
             measured[_name(kind)] = _measure(
-                kind, network, store, lambda engine: _try(engine, windows, expected, task, threshold)
+                kind, exports, lambda engine: _try(engine, windows, expected, task, threshold)
             )
         store.write(measured)
-    return _fastest(kinds, measured, network, store, by_name, request.engine)
+    return _fastest(kinds, measured, exports, by_name, request)
 
 
 def _fastest(
     kinds: list[Kind],
     measured: dict[str, Measured],
-    network: UnitNetwork,
-    store: EngineStore,
+    exports: _Exports,
     by_name: bool,
-    wanted: str,
+    request: EngineRequest,
 ) -> ChosenEngine:
     found = {_name(kind): measured[_name(kind)] for kind in {*kinds, REFERENCE} if _name(kind) in measured}
     sound = [kind for kind in kinds if not measured[_name(kind)].fault]
     if not sound:
         faults = "; ".join(f"{_name(kind)}: {measured[_name(kind)].fault}" for kind in kinds)
         raise InputError(
-            f"the model cannot run with --engine {wanted} here ({faults})",
+            f"the model cannot run with --engine {request.engine} here ({faults})",
             "Use --engine auto or --engine torch, and --precision auto or fp32",
         )
     for kind in kinds:
         if fault := measured[_name(kind)].fault:
-            # That half precision does not serve every model is to be expected.
-            level = logging.INFO if kind[1] == "bf16" else logging.WARNING
+            # That fewer bits do not serve every model is to be expected.
+            level = logging.WARNING if kind[1] == "fp32" else logging.INFO
             logger.log(level, "%s is not used: %s", _name(kind), fault)
     for kind in sorted(sound, key=lambda kind: measured[_name(kind)].seconds):
         try:
-            engine = _load(kind, network, store)
+            engine = exports.load(kind)
         except Exception as error:  # an export of the cache that went bad, in whatever way its reader says so
             logger.warning("%s cannot be loaded: %s", _name(kind), _first_line(error))
             continue
         times = ", ".join(f"{name} {entry.seconds:.3g} s" for name, entry in found.items() if not entry.fault)
         return ChosenEngine(engine, f"fastest of those tried (a window: {times})", found)
     if by_name:
-        raise InputError(f"the export for --engine {wanted} cannot be loaded", f"Delete {store.folder}, and repeat")
-    return ChosenEngine(TorchEngine(network), "no export could be loaded", found)
+        raise InputError(
+            f"the export for --engine {request.engine} cannot be loaded", f"Delete {exports.store.folder}, and repeat"
+        )
+    return ChosenEngine(TorchEngine(exports.network), "no export could be loaded", found)
 
 
 def _kinds(request: EngineRequest, device: str, network: UnitNetwork) -> list[Kind]:
     """What to choose among; for ``auto`` PyTorch in single precision is one of them, unless bf16 is asked for."""
     precisions: list[Precision] = ["fp32"] if request.precision == "fp32" else ["bf16", "fp32"]
-    if request.precision == "bf16":
-        precisions = ["bf16"]
+    if request.precision in ("bf16", "int8"):
+        precisions = [request.precision]
     if request.engine == "torch":
         return [("torch", precision) for precision in precisions]
     if request.engine == "onnx":
@@ -193,8 +247,10 @@ def _kinds(request: EngineRequest, device: str, network: UnitNetwork) -> list[Ki
 
 def _require(request: EngineRequest, device: str, network: UnitNetwork) -> None:
     engine = request.engine
-    if engine == "onnx" and request.precision == "bf16":
+    if engine == "onnx" and request.precision in ("bf16", "int8"):
         raise InputError("--engine onnx runs in single precision", "Use --precision fp32, or --engine openvino")
+    if engine == "torch":
+        raise InputError("--precision int8 is OpenVINO's", "Use --engine openvino, or another --precision")
     package = PACKAGES["openvino" if engine == "openvino" else "onnx"]
     if not _is_installed(package):
         raise InputError(f"--engine {engine} needs the package {package}", f"Run: pip install {package}")
@@ -206,30 +262,13 @@ def _require(request: EngineRequest, device: str, network: UnitNetwork) -> None:
         )
 
 
-def _measure(kind: Kind, network: UnitNetwork, store: EngineStore, attempt: Callable[[Engine], Measured]) -> Measured:
+def _measure(kind: Kind, exports: _Exports, attempt: Callable[[Engine], Measured]) -> Measured:
     """Export, load and try an engine; whatever goes wrong is its fault."""
     try:
-        return attempt(_load(kind, network, store))
+        return attempt(exports.load(kind))
     except Exception as error:  # exporters and their runtimes raise whatever they like
         passing = isinstance(error, OSError | MemoryError)
         return Measured(0.0, None, f"does not run this model ({_first_line(error)})", passing)
-
-
-def _load(kind: Kind, network: UnitNetwork, store: EngineStore) -> Engine:
-    name, precision = kind
-    shape = (1, network.in_channels, *store.block)
-    threads = torch.get_num_threads()
-    if name == "openvino":
-        from neurograft.inference.engines import openvino_cpu
-
-        folder = store.export("openvino", lambda place: openvino_cpu.export(network, shape, place))
-        return openvino_cpu.OpenVinoEngine(folder, precision, threads)
-    if name == "onnx":
-        from neurograft.inference.engines import onnx_runtime
-
-        folder = store.export("onnx", lambda place: onnx_runtime.export(network, shape, place))
-        return onnx_runtime.OnnxEngine(folder, threads)
-    return TorchEngine(network, precision)
 
 
 def _try(engine: Engine, windows: Tensor, expected: Tensor, task: SegmentationTask, threshold: float) -> Measured:

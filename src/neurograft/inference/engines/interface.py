@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 from torch import Tensor
 
 EngineName = Literal["torch", "openvino", "onnx"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "int8"]
 
 
 class Engine(Protocol):

@@ -4,6 +4,7 @@ The windows show the MNI152 template, prepared as the model prepares its images:
 noise with one class throughout, which any engine gets right.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,19 +23,23 @@ from neurograft.tasks import SegmentationTask
 PLACES_MM = ((0.0, -20.0, 0.0), (-26.0, -20.0, -18.0), (26.0, -20.0, -18.0), (0.0, -20.0, -12.0))
 """Middles of the test windows in MNI space: the thalami, either hippocampus, the midbrain."""
 
+CALIBRATION_PLACES_MM = ((0.0, 16.0, 4.0), (-34.0, -36.0, 22.0), (34.0, -52.0, 10.0), (14.0, 30.0, -8.0))
+"""Middles of other windows, for what must be measured before it can be compared: before the thalami, in both parietal
+lobes, in a frontal lobe."""
+
 LARGE_VOXELS = 96**3
 """From this size on, one window shows most of a brain, and is enough."""
 
 FEWEST_VOXELS = 64
 """A label of fewer voxels on the test windows has no say in the Dice."""
 
-MOST_DIFFERENCE = {"fp32": 1e-3, "bf16": 1.0}
+MOST_DIFFERENCE = {"fp32": 1e-3, "bf16": 1.0, "int8": 1.0}
 """Bound on the difference of any probability."""
 
-LEAST_AGREEMENT = {"fp32": 0.9999, "bf16": 0.999}
+LEAST_AGREEMENT = {"fp32": 0.9999, "bf16": 0.999, "int8": 0.999}
 """Share of voxels with the same class."""
 
-LEAST_DICE = {"fp32": 0.999, "bf16": 0.99}
+LEAST_DICE = {"fp32": 0.999, "bf16": 0.99, "int8": 0.99}
 """Of the engine's mask of any label against PyTorch's."""
 
 
@@ -69,8 +74,15 @@ class Parity:
         return ""
 
 
-def template_windows(bundle: Bundle, network: UnitNetwork, window: Shape) -> Tensor:
-    """The test windows of a model: (N, C, *network.context.block(window)), float32.
+def template_windows(
+    bundle: Bundle,
+    network: UnitNetwork,
+    window: Shape,
+    places_mm: Sequence[tuple[float, float, float]] = PLACES_MM,
+) -> Tensor:
+    """Windows of the template for a model: (N, C, *network.context.block(window)), float32.
+
+    Without other places they are the test windows.
 
     All image channels show the template, each other one with its contrast inverted; a prior's channels
     hold random probabilities, always the same ones.
@@ -85,7 +97,7 @@ def template_windows(bundle: Bundle, network: UnitNetwork, window: Shape) -> Ten
     volume = Volume(
         np.asarray(template.dataobj, np.float32), Grid.from_affine(template.shape, np.asarray(template.affine))
     )
-    places = PLACES_MM[:1] if np.prod(block) >= LARGE_VOXELS else PLACES_MM
+    places = places_mm[:1] if np.prod(block) >= LARGE_VOXELS else places_mm
     # Twice the window about its middle: what is resampled and normalised stays small for small voxels.
     reach_mm = max(extent * side for extent, side in zip(block, spacing, strict=True))
     images = len(bundle.info.channels)
