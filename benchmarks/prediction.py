@@ -140,8 +140,8 @@ def make_weights(options: argparse.Namespace) -> None:
             corner = [int(np.clip(first, 0, max(0, extent - PATCH))) for first, extent in pairs]
         box = tuple(slice(first, first + PATCH) for first in corner)
         patch = torch.from_numpy(image[box])[None, None]
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(torch.nn.functional.pad(patch, pad_to(patch.shape[2:])))
+        # In single precision: the bottom of the network has two voxels a side here, where bf16 loses gradients.
+        logits = network(torch.nn.functional.pad(patch, pad_to(patch.shape[2:])))
         logits = logits[..., : patch.shape[2], : patch.shape[3], : patch.shape[4]]
         wanted = torch.from_numpy(target[box])[None].long()
         shares = logits.float().softmax(1)

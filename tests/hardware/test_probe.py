@@ -33,6 +33,7 @@ def timings(monkeypatch: pytest.MonkeyPatch, seconds: dict[tuple[str, bool], flo
         return seconds[option[:2]]
 
     monkeypatch.setattr(probe, "_step_seconds", measure)
+    monkeypatch.setattr(probe, "gradient_fault", lambda *arguments: "")
     return tried
 
 
@@ -83,6 +84,25 @@ def test_cache_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("NEUROGRAFT_CACHE", str(tmp_path / "file"))
     timings(monkeypatch, TIMES)
     assert choose_compute(small(), CPU, SIZE, 1).precision == "bf16"
+
+
+def test_half_precision_with_wrong_gradients_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    timings(monkeypatch, TIMES)
+    monkeypatch.setattr(probe, "gradient_fault", lambda *arguments: "the gradient of x is wrong")
+    choice = choose_compute(small(), CPU, SIZE, 1)
+    assert (choice.precision, choice.channels_last) == ("fp32", True)
+    assert caplog.text.count("the gradient of x is wrong") == 2
+    for fixed in ({"precision": "bf16"}, {"precision": "bf16", "channels_last": True, "threads": 1}):
+        with pytest.raises(InputError, match=r"wrong gradients with it .* of 4 x 4 x 4 voxels.*compute.precision=auto"):
+            choose_compute(small(), CPU.model_copy(update=fixed), SIZE, 1)
+    # Only the memory format that is wrong is left out.
+    monkeypatch.setattr(
+        probe, "gradient_fault", lambda network, device, channels_last, shape: "x" * (not channels_last)
+    )
+    assert choose_compute(small(), CPU, (4, 4, 6), 1).channels_last is True
+    assert choose_compute(small(), CPU, (4, 4, 6), 1).precision == "bf16"
 
 
 def test_measuring_changes_neither_network_nor_generator_nor_threads() -> None:

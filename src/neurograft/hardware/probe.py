@@ -11,23 +11,31 @@ import logging
 import os
 import platform
 import time
-from copy import deepcopy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from neurograft.errors import InputError
+from neurograft.hardware.gradients import gradient_fault, working_copy
 from neurograft.networks import UnitNetwork
 from neurograft.outputs import cache_folder, write_json
 from neurograft.recipes.schema import ComputeConfig, Size
 
 logger = logging.getLogger(__name__)
 
+GRADIENTS_COMPARED = "gradients compared"
+"""Choices that were kept before they were are not taken."""
+
 TRIAL_STEPS = 3
 """Timed steps a combination, after one that warms up; the fastest counts."""
+
+
+Option = tuple[str, bool, int]
+"""Precision, channels last, threads."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +73,12 @@ def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size
         batch_size: patches a step.
 
     Raises:
-        InputError: the recipe asks for a device that is not here.
+        InputError: the recipe asks for a device that is not here, or for bf16 where its gradients are wrong.
     """
     device = _device(config.device)
     size = _input_size(network, patch_size)
     options = _options(config, device, network)
-    if len(options) == 1:
+    if len(options) == 1 and options[0][0] == "fp32":
         precision, channels_last, threads = options[0]
         return ComputeChoice(device, precision, channels_last, threads, {})
     cache = cache_folder() / "compute" / f"{_key(network, device, size, batch_size, options)}.json"
@@ -79,7 +87,7 @@ def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size
         return known
     shape = (batch_size, network.in_channels, *size)
     seconds = {option: _step_seconds(network, device, option, shape) for option in options}
-    precision, channels_last, threads = min(options, key=seconds.__getitem__)
+    precision, channels_last, threads = _fastest_sound(network, device, shape, seconds, config)
     named = {_name(option): round(seconds[option], 4) for option in options}
     choice = ComputeChoice(device, precision, channels_last, threads, named)
     try:
@@ -88,6 +96,26 @@ def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size
         logger.warning("the measurement is not kept for the next time: %s", error)
     logger.info("seconds a step: %s", ", ".join(f"{name} {value:.3f}" for name, value in named.items()))
     return choice
+
+
+def _fastest_sound(
+    network: UnitNetwork, device: str, shape: tuple[int, ...], seconds: dict[Option, float], config: ComputeConfig
+) -> Option:
+    """The fastest option whose gradients can be trusted."""
+    for option in sorted(seconds, key=seconds.__getitem__):
+        precision, channels_last, threads = option
+        if precision == "fp32":
+            return option
+        with _threads(threads):
+            fault = gradient_fault(network, device, channels_last, shape)
+        if not fault:
+            return option
+        logger.warning("%s is not used on this machine: %s", _name(option), fault)
+    raise InputError(
+        f"compute.precision is {config.precision}, and this machine computes wrong gradients with it for this network "
+        f"and patches of {' x '.join(map(str, shape[2:]))} voxels",
+        "Set compute.precision=auto, or another sampling.patch_size",
+    )
 
 
 def step_seconds(network: UnitNetwork, choice: ComputeChoice, patch_size: Size, batch_size: int) -> float:
@@ -117,9 +145,6 @@ def _read_choice(cache: Path) -> ComputeChoice | None:
         return ComputeChoice(**json.loads(cache.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-Option = tuple[str, bool, int]
 
 
 def _options(config: ComputeConfig, device: str, network: UnitNetwork) -> list[Option]:
@@ -156,14 +181,7 @@ def _device(wanted: str) -> str:
 
 def _step_seconds(network: UnitNetwork, device: str, option: Option, shape: tuple[int, ...]) -> float:
     precision, channels_last, threads = option
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        trial: nn.Module = deepcopy(network).to(device).train()
-        image = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
-        if channels_last:
-            trial = trial.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-            image = image.to(memory_format=torch.channels_last_3d)
+    with _threads(threads), working_copy(network, device, channels_last, shape) as (trial, image):
         times = []
         for _ in range(TRIAL_STEPS + 1):
             start = time.perf_counter()
@@ -175,6 +193,14 @@ def _step_seconds(network: UnitNetwork, device: str, option: Option, shape: tupl
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - start)
         return min(times[1:])
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
     finally:
         torch.set_num_threads(before)
 
@@ -182,7 +208,9 @@ def _step_seconds(network: UnitNetwork, device: str, option: Option, shape: tupl
 def _key(network: UnitNetwork, device: str, size: Size, batch_size: int, options: list[Option]) -> str:
     name = torch.cuda.get_device_name() if device == "cuda" else f"{platform.processor()} {_cpu_flags()}"
     # The printed network holds its kinds of norm and activation, which shapes alone do not tell apart.
-    text = repr((platform.node(), device, name, torch.__version__, str(network), size, batch_size, options))
+    text = repr(
+        (GRADIENTS_COMPARED, platform.node(), device, name, torch.__version__, str(network), size, batch_size, options)
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
