@@ -13,6 +13,7 @@ because its first run exports the network and compares engines.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,8 @@ from provenance import provenance
 
 RANGES = 3
 LEARNING_RATE = 1e-3
-PATCH = 64
+PATCH = 96
+"""Of training: three voxels at the bottom of the network. With two, bf16 loses gradients in PyTorch 2.13."""
 STRUCTURES = {"thalamus": (59, 60), "caudate": (36, 37), "putamen": (57, 58), "hippocampus": (47, 48)}
 """Values in the label maps of miccai2012-train; both sides are one label, which few steps can learn."""
 
@@ -37,7 +39,8 @@ def main() -> int:
     parser.add_argument("--data-root", type=Path, help="folder of miccai2012-train; else nilearn's MNI152 template")
     parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 128, 256, 320, 320])
     parser.add_argument("--window", type=int, nargs=3, default=[128, 128, 128])
-    parser.add_argument("--steps", type=int, default=120, help="of training the weights")
+    parser.add_argument("--steps", type=int, default=400, help="of training the weights; some seconds each")
+    parser.add_argument("--weights", type=Path, help="where the weights are kept for the next run, or lie already")
     parser.add_argument("--crop", type=int, nargs=3, help="only the middle of the scan, for a quick look")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
@@ -47,7 +50,7 @@ def main() -> int:
     parser.add_argument("--engine", nargs=2, default=["auto", "auto"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part == "weights":
-        make_weights(options)
+        print(json.dumps({"steps": make_weights(options)}))
         return 0
     if options.part == "ours":
         print(json.dumps(run_ours(options)))
@@ -55,7 +58,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         own = [sys.executable, __file__, *sys.argv[1:], "--folder", name, "--threads", str(options.threads)]
-        start([*own, "--part", "weights"], folder, options.threads)
+        options.steps = start([*own, "--part", "weights"], folder, options.threads)["steps"]
         rows: dict[str, dict[str, Any]] = {}
         refused: dict[str, str] = {}
         if options.peer_python:
@@ -91,8 +94,12 @@ def start(command: list[str], folder: Path, threads: int) -> dict[str, Any]:
     return json.loads(lines[-1]) if lines else {}
 
 
-def make_weights(options: argparse.Namespace) -> None:
-    """Prepare the scan, and train the network a little; writes image.npy and weights.pt."""
+def make_weights(options: argparse.Namespace) -> int:
+    """Prepare the scan, and train the network a little unless it was before; writes image.npy and weights.pt.
+
+    Returns:
+        The steps that it was trained for.
+    """
     import torch
     from nilearn.datasets import load_mni152_template
     from nnunet_network import PlainUNet
@@ -124,6 +131,9 @@ def make_weights(options: argparse.Namespace) -> None:
     np.save(options.folder / "image.npy", image)
     np.save(options.folder / "target.npy", target)
     classes = 1 + (len(STRUCTURES) if options.data_root else RANGES)
+    if options.weights and options.weights.is_file():
+        shutil.copy(options.weights, options.folder / "weights.pt")
+        return int(torch.load(options.weights, weights_only=True, mmap=True)["steps"])
     shown = np.argwhere(target > 0)
     torch.manual_seed(0)
     network = PlainUNet(1, classes, tuple(options.channels))
@@ -140,8 +150,8 @@ def make_weights(options: argparse.Namespace) -> None:
             corner = [int(np.clip(first, 0, max(0, extent - PATCH))) for first, extent in pairs]
         box = tuple(slice(first, first + PATCH) for first in corner)
         patch = torch.from_numpy(image[box])[None, None]
-        # In single precision: the bottom of the network has two voxels a side here, where bf16 loses gradients.
-        logits = network(torch.nn.functional.pad(patch, pad_to(patch.shape[2:])))
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(torch.nn.functional.pad(patch, pad_to(patch.shape[2:])))
         logits = logits[..., : patch.shape[2], : patch.shape[3], : patch.shape[4]]
         wanted = torch.from_numpy(target[box])[None].long()
         shares = logits.float().softmax(1)
@@ -156,7 +166,10 @@ def make_weights(options: argparse.Namespace) -> None:
         optimiser.step()
         optimiser.zero_grad()
     saved = {"state": network.state_dict(), "channels": list(options.channels), "classes": classes}
-    torch.save(saved, options.folder / "weights.pt")
+    torch.save({**saved, "steps": options.steps}, options.folder / "weights.pt")
+    if options.weights:
+        shutil.copy(options.folder / "weights.pt", options.weights)
+    return int(options.steps)
 
 
 def pad_to(shape: tuple[int, ...]) -> list[int]:
