@@ -113,8 +113,12 @@ def test_who_was_taken_over_leaves_the_other_alone(tmp_path: Path, monkeypatch: 
 
     def finish() -> None:
         assert (folder.work / f"{cell.id}.1" / "progress").read_text() == "theirs"
-        (folder.cell(cell.id)).mkdir(parents=True)
-        (folder.cell(cell.id) / "result.json").write_text(finished)
+        # At once, as a worker publishes: whoever waits for the file reads it the moment it is there.
+        made = tmp_path / "made"
+        made.mkdir()
+        (made / "result.json").write_text(finished)
+        folder.cell(cell.id).parent.mkdir(parents=True)
+        os.rename(made, folder.cell(cell.id))
 
     def taken_from_under(context: kinds.CellContext) -> dict[str, object]:
         theirs = folder.work / f"{cell.id}.1"
