@@ -9,6 +9,7 @@ from torch import Tensor
 from neurograft.hardware.gradients import gradient_fault
 from neurograft.networks import build_network
 from neurograft.recipes.schema import NetworkConfig
+from neurograft.transfer import attach_adapters, plan_transfer, set_learning
 
 SHAPE = (1, 1, 24, 24, 24)
 """Three voxels at the bottom, which every machine gets right."""
@@ -60,6 +61,16 @@ def test_a_gradient_of_half_precision_that_is_off_is_found(wrong: float) -> None
     network.bottleneck.conv1 = spoilt
     fault = gradient_fault(network, "cpu", False, (1, 1, 12, 12, 12))
     assert fault == "the gradient of bottleneck.conv1, which reads 6 x 6 x 6 voxels, is not that of single precision"
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_networks_with_adapters_and_frozen_units_are_compared_too(channels_last: bool) -> None:
+    network = build_network(NetworkConfig(channels=(4, 8)), 1, 2, seed=0)
+    plan = plan_transfer("lora(2)", network.units)
+    attach_adapters(network, plan, seed=0)
+    set_learning(network, plan, progress=1.0)
+    assert gradient_fault(network, "cpu", channels_last, (1, 1, 12, 12, 12)) == ""
+    assert torch.nn.utils.parametrize.is_parametrized(network.bottleneck.conv1, "weight")
 
 
 def test_what_it_compares_leaves_no_trace() -> None:

@@ -13,6 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils import parametrize
 
 from neurograft.networks import UnitNetwork
 
@@ -60,6 +61,9 @@ def _convolutions(
     with working_copy(network, device, channels_last, shape) as (trial, image), torch.no_grad():
         names = {module: name for name, module in trial.named_modules() if isinstance(module, _ConvNd)}
         for layer in names:
+            if parametrize.is_parametrized(layer, "weight"):
+                # An adapter's; its convolution is that of any other weights.
+                parametrize.remove_parametrizations(layer, "weight")
             layer.register_forward_pre_hook(
                 lambda layer, given: found.append((names[layer], layer, tuple(given[0].shape)))
             )
