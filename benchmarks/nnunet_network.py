@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d
 from neurograft.networks.units import Unit, UnitNetwork
 
 CHANNELS = (32, 64, 128, 256, 320, 320)
@@ -16,7 +17,7 @@ class _Layer(nn.Module):
     def __init__(self, source: int, channels: int, stride: int) -> None:
         super().__init__()
         self.conv = nn.Conv3d(source, channels, 3, stride, 1)
-        self.norm = nn.InstanceNorm3d(channels, affine=True)
+        self.norm = ChannelsLastInstanceNorm3d(channels, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
         return nn.functional.leaky_relu(self.norm(self.conv(x)), 0.01)

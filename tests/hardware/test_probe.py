@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from neurograft.errors import InputError
-from neurograft.hardware import choose_compute, peak_memory_mib, probe
+from neurograft.hardware import ComputeChoice, choose_compiling, choose_compute, peak_memory_mib, probe
 from neurograft.networks import build_network
 from neurograft.recipes.schema import ComputeConfig, NetworkConfig
 
@@ -28,11 +28,11 @@ def timings(monkeypatch: pytest.MonkeyPatch, seconds: dict[tuple[str, bool], flo
     """Replace the stopwatch; returns the options that were tried."""
     tried: list[tuple] = []
 
-    def measure(network, device, option, shape) -> float:
-        tried.append((option, shape))
-        return seconds[option[:2]]
+    def measure(network, device, option, shape, compiled=False) -> tuple[float, float]:
+        tried.append(((*option, "compiled") if compiled else option, shape))
+        return 10.0, seconds[option[:2]] / (2 if compiled else 1)
 
-    monkeypatch.setattr(probe, "_step_seconds", measure)
+    monkeypatch.setattr(probe, "step_times", measure)
     monkeypatch.setattr(probe, "gradient_fault", lambda *arguments: "")
     return tried
 
@@ -105,6 +105,57 @@ def test_half_precision_with_wrong_gradients_is_not_taken(
     assert choose_compute(small(), CPU, (4, 4, 6), 1).precision == "bf16"
 
 
+EAGER = ComputeChoice("cpu", "fp32", False, 1, {"fp32/channels-first/1": 0.4})
+
+
+def compiling(wanted: bool | str = "auto", seconds: float = 1e5, choice: ComputeChoice = EAGER, **more) -> bool:
+    config = FIXED.model_copy(update={"compile": wanted, **more})
+    return choose_compiling(small(), config, choice, SIZE, 1, lambda step: seconds).compiled
+
+
+def test_long_trainings_are_compiled_where_that_pays(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    tried = timings(monkeypatch, TIMES)
+    assert not compiling(seconds=probe.COMPILED_FROM_SECONDS - 1)
+    assert not compiling(False)
+    assert not compiling(devices=2)
+    assert tried == []
+    assert compiling()
+    assert "a compiled step takes 0.200 s and not 0.400 s" in caplog.text
+    assert [option for option, _ in tried] == [("fp32", False, 1, "compiled")]
+    assert compiling()
+    assert len(tried) == 1, "the measurement is kept"
+    timings(monkeypatch, {("fp32", False): 1.0})
+    monkeypatch.setenv("NEUROGRAFT_CACHE", f"{probe.cache_folder()}2")
+    assert not compiling(), "a compiled step is slower"
+    assert compiling(True), "it was asked for"
+
+
+def test_what_compiling_saves_is_held_against_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "step_times", lambda *arguments, compiled: (101.0, 0.39))
+    # Of 4000 s, 100 would be saved.
+    assert not compiling(seconds=4000)
+    assert compiling(seconds=4100)
+
+
+def test_a_training_that_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(*arguments, compiled: bool) -> tuple[float, float]:
+        raise RuntimeError("no compiler\nwas found")
+
+    caplog.set_level("INFO")
+    monkeypatch.setattr(probe, "step_times", fail)
+    assert not compiling()
+    assert "steps are not compiled: compiling fails: no compiler" in caplog.text
+    with pytest.raises(InputError, match=r"compute.compile is true.*no compiler.*compute.compile=auto"):
+        compiling(True)
+    half = ComputeChoice("cpu", "bf16", False, 1, {"bf16/channels-first/1": 0.4})
+    monkeypatch.setattr(probe, "gradient_fault", lambda network, device, last, shape: "it is wrong" * last)
+    with pytest.raises(InputError, match="it is wrong"):
+        compiling(True, choice=half)
+
+
 def test_measuring_changes_neither_network_nor_generator_nor_threads() -> None:
     network = small()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -125,6 +176,10 @@ def test_device_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_description() -> None:
     assert choose_compute(small(), FIXED, SIZE, 1).describe() == "cpu, fp32, channels first, 1 threads"
+
+
+def test_description_of_compiled_steps() -> None:
+    assert ComputeChoice("cuda", "bf16", True, 8, {}, compiled=True).describe() == "cuda, bf16, channels last, compiled"
 
 
 def test_peak_memory_is_that_of_a_process_with_torch() -> None:

@@ -5,16 +5,12 @@ its input is two voxels deep, as at the bottom of a deep U-Net on small patches.
 as gradient.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from copy import deepcopy
-from typing import cast
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
+from neurograft.hardware.trial_steps import working_copy
 from neurograft.networks import UnitNetwork
 
 MOST_ERROR = 0.1
@@ -88,18 +84,3 @@ def _gradients(layer: _ConvNd, given: Tensor, device: str, half: bool) -> tuple[
     assert weight.grad is not None
     assert given.grad is not None
     return weight.grad, given.grad
-
-
-@contextmanager
-def working_copy(
-    network: UnitNetwork, device: str, channels_last: bool, shape: tuple[int, ...]
-) -> Iterator[tuple[nn.Module, Tensor]]:
-    """A copy of a network in training, and noise for it to read, both in one memory format."""
-    trial = cast(nn.Module, deepcopy(network)).to(device).train()
-    image = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
-    if channels_last:
-        trial = trial.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        image = image.to(memory_format=torch.channels_last_3d)
-    # Dropout must not move the generator that the training draws from.
-    with torch.random.fork_rng(devices=[torch.cuda.current_device()] if device == "cuda" else []):
-        yield trial, image

@@ -10,17 +10,16 @@ import json
 import logging
 import os
 import platform
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 
 import torch
 
 from neurograft.errors import InputError
-from neurograft.hardware.gradients import gradient_fault, working_copy
+from neurograft.hardware.gradients import gradient_fault
+from neurograft.hardware.trial_steps import step_times, thread_count
 from neurograft.networks import UnitNetwork
 from neurograft.outputs import cache_folder, write_json
 from neurograft.recipes.schema import ComputeConfig, Size
@@ -29,10 +28,8 @@ logger = logging.getLogger(__name__)
 
 GRADIENTS_COMPARED = "gradients compared"
 """Choices that were kept before they were are not taken."""
-
-TRIAL_STEPS = 3
-"""Timed steps a combination, after one that warms up; the fastest counts."""
-
+COMPILED_FROM_SECONDS = 3600.0
+"""It is not tried for trainings that are expected to be shorter: trying takes a minute, and mostly saves little."""
 
 Option = tuple[str, bool, int]
 """Precision, channels last, threads."""
@@ -48,6 +45,7 @@ class ComputeChoice:
         channels_last: memory format of activations.
         threads: CPU threads.
         step_seconds: measured time of a step, by combination; empty when nothing was tried.
+        compiled: whether steps are compiled.
     """
 
     device: str
@@ -55,12 +53,13 @@ class ComputeChoice:
     channels_last: bool
     threads: int
     step_seconds: dict[str, float]
+    compiled: bool = False
 
     def describe(self) -> str:
         """One line for a person."""
         layout = "channels last" if self.channels_last else "channels first"
         threads = f", {self.threads} threads" if self.device == "cpu" else ""
-        return f"{self.device}, {self.precision}, {layout}{threads}"
+        return f"{self.device}, {self.precision}, {layout}{threads}{', compiled' if self.compiled else ''}"
 
 
 def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size, batch_size: int) -> ComputeChoice:
@@ -86,14 +85,11 @@ def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size
     if known is not None:
         return known
     shape = (batch_size, network.in_channels, *size)
-    seconds = {option: _step_seconds(network, device, option, shape) for option in options}
+    seconds = {option: step_times(network, device, option, shape)[1] for option in options}
     precision, channels_last, threads = _fastest_sound(network, device, shape, seconds, config)
     named = {_name(option): round(seconds[option], 4) for option in options}
     choice = ComputeChoice(device, precision, channels_last, threads, named)
-    try:
-        write_json(cache, asdict(choice))
-    except OSError as error:
-        logger.warning("the measurement is not kept for the next time: %s", error)
+    _keep(cache, choice)
     logger.info("seconds a step: %s", ", ".join(f"{name} {value:.3f}" for name, value in named.items()))
     return choice
 
@@ -106,7 +102,7 @@ def _fastest_sound(
         precision, channels_last, threads = option
         if precision == "fp32":
             return option
-        with _threads(threads):
+        with thread_count(threads):
             fault = gradient_fault(network, device, channels_last, shape)
         if not fault:
             return option
@@ -128,7 +124,109 @@ def step_seconds(network: UnitNetwork, choice: ComputeChoice, patch_size: Size, 
         batch_size: patches a step.
     """
     shape = (batch_size, network.in_channels, *_input_size(network, patch_size))
-    return _step_seconds(network, choice.device, (choice.precision, choice.channels_last, choice.threads), shape)
+    return step_times(network, choice.device, _option(choice), shape)[1]
+
+
+def choose_compiling(
+    network: UnitNetwork,
+    config: ComputeConfig,
+    choice: ComputeChoice,
+    patch_size: Size,
+    batch_size: int,
+    expected_seconds: Callable[[float], float],
+) -> ComputeChoice:
+    """Decide whether a training's steps are compiled.
+
+    ``compute.compile: auto`` compiles where that saves more time than it takes. Finding out takes as long as
+    compiling, so it is tried for long trainings of one process only.
+
+    Args:
+        network: the network that will be trained; it is not changed.
+        config: the recipe's compute section.
+        choice: the rest, chosen before.
+        patch_size: voxels of a training patch, before padding to the network's stride.
+        batch_size: patches a step.
+        expected_seconds: of the whole training, given those of one step.
+
+    Raises:
+        InputError: the recipe asks for compiling, and it fails here or gives wrong gradients.
+    """
+    if config.compile is False or (config.compile == "auto" and config.devices * config.nodes > 1):
+        return choice
+    size = _input_size(network, patch_size)
+    shape = (batch_size, network.in_channels, *size)
+    option = _option(choice)
+    known = min(choice.step_seconds.values(), default=0.0)
+    eager = known or step_times(network, choice.device, option, shape)[1]
+    expected = expected_seconds(eager)
+    if config.compile == "auto" and expected < COMPILED_FROM_SECONDS:
+        return choice
+    cache = cache_folder() / "compute" / f"{_key(network, choice.device, size, batch_size, [option, 'compiled'])}.json"
+    trial = _read_trial(cache) or _try_compiling(network, choice, shape, cache)
+    if config.compile is True:
+        if trial.fault:
+            raise InputError(
+                f"compute.compile is true, and this network cannot be trained so here: {trial.fault}",
+                "Set compute.compile=auto",
+            )
+        return replace(choice, compiled=True)
+    if trial.fault:
+        logger.info("steps are not compiled: %s", trial.fault)
+        return choice
+    saved = (eager - trial.step_seconds) * expected / eager
+    pays = saved > trial.first_seconds
+    logger.info(
+        "a compiled step takes %.3f s and not %.3f s, after %.0f s of compiling: %s",
+        trial.step_seconds,
+        eager,
+        trial.first_seconds,
+        "taken" if pays else "not taken",
+    )
+    return replace(choice, compiled=pays)
+
+
+@dataclass(frozen=True)
+class _CompilingTrial:
+    """How a compiled step did: seconds of the first and of a later one, or why there is none."""
+
+    first_seconds: float
+    step_seconds: float
+    fault: str = ""
+
+
+def _try_compiling(network: UnitNetwork, choice: ComputeChoice, shape: tuple[int, ...], cache: Path) -> _CompilingTrial:
+    if choice.precision == "bf16":
+        # The compiler chooses memory formats itself.
+        for channels_last in (False, True) if not network.reads_planes else (False,):
+            fault = gradient_fault(network, choice.device, channels_last, shape)
+            if fault:
+                return _CompilingTrial(0.0, 0.0, fault)
+    logger.info("trying to compile a training step, which takes a minute or so")
+    try:
+        trial = _CompilingTrial(*step_times(network, choice.device, _option(choice), shape, compiled=True))
+    except Exception as error:  # what a compiler may raise is not documented, and nothing depends on it
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        return _CompilingTrial(0.0, 0.0, f"compiling fails: {reason}")
+    _keep(cache, trial)
+    return trial
+
+
+def _read_trial(cache: Path) -> _CompilingTrial | None:
+    try:
+        return _CompilingTrial(**json.loads(cache.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _keep(cache: Path, found: ComputeChoice | _CompilingTrial) -> None:
+    try:
+        write_json(cache, asdict(found))
+    except OSError as error:
+        logger.warning("the measurement is not kept for the next time: %s", error)
+
+
+def _option(choice: ComputeChoice) -> Option:
+    return choice.precision, choice.channels_last, choice.threads
 
 
 def _input_size(network: UnitNetwork, patch_size: Size) -> Size:
@@ -179,33 +277,7 @@ def _device(wanted: str) -> str:
     return wanted
 
 
-def _step_seconds(network: UnitNetwork, device: str, option: Option, shape: tuple[int, ...]) -> float:
-    precision, channels_last, threads = option
-    with _threads(threads), working_copy(network, device, channels_last, shape) as (trial, image):
-        times = []
-        for _ in range(TRIAL_STEPS + 1):
-            start = time.perf_counter()
-            with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
-                loss = trial(image).float().square().mean()
-            loss.backward()
-            trial.zero_grad()
-            if device == "cuda":
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - start)
-        return min(times[1:])
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _key(network: UnitNetwork, device: str, size: Size, batch_size: int, options: list[Option]) -> str:
+def _key(network: UnitNetwork, device: str, size: Size, batch_size: int, options: Sequence[object]) -> str:
     name = torch.cuda.get_device_name() if device == "cuda" else f"{platform.processor()} {_cpu_flags()}"
     # The printed network holds its kinds of norm and activation, which shapes alone do not tell apart.
     text = repr(

@@ -61,3 +61,10 @@ def plan_steps(
             total,
         )
     return total
+
+
+def expected_seconds(budget: Budget, steps_per_epoch: int, seconds_a_step: float) -> float:
+    """Seconds that a training takes, validations aside."""
+    if budget.unit == "seconds":
+        return budget.amount
+    return budget.amount * seconds_a_step * (steps_per_epoch if budget.unit == "epochs" else 1)

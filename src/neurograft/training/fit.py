@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from neurograft.hardware import ComputeChoice, choose_compute
+from neurograft.hardware import ComputeChoice, choose_compiling, choose_compute, outputs_of
 from neurograft.networks import UnitNetwork
 from neurograft.outputs import write_text
 from neurograft.recipes.budget import parse_budget
@@ -27,7 +27,7 @@ from neurograft.recipes.schema import Recipe
 from neurograft.sampling.batches import Batch, PatchBatches
 from neurograft.tasks import AutoencodingTask, Task
 from neurograft.training.adversary import Adversary
-from neurograft.training.budget import plan_steps
+from neurograft.training.budget import expected_seconds, plan_steps
 from neurograft.training.callbacks import BestWeights, CheckpointFile, History, Patience, ResumePoint
 from neurograft.training.cases import PreparedCase
 from neurograft.training.gathering import has_batch_norm
@@ -136,7 +136,7 @@ def fit(
         recipe.optimiser,
         plan.total_steps,
         anchor,
-        plan.compute.channels_last,
+        plan.compute,
         score,
         has_validation=bool(validation),
         adversary=_adversary(task, network, batches, plan.total_steps),
@@ -311,6 +311,15 @@ def _planned(
     if file.is_file():
         return adapter.validate_json(file.read_bytes())
     compute = choose_compute(network, recipe.compute, recipe.sampling.patch_size, recipe.sampling.batch_size)
+    budget = parse_budget(recipe.budget)
+    compute = choose_compiling(
+        network,
+        recipe.compute,
+        compute,
+        recipe.sampling.patch_size,
+        recipe.sampling.batch_size,
+        lambda step: expected_seconds(budget, batches.steps_per_epoch, step),
+    )
     logger.info("training on %s", compute.describe())
     torch.set_num_threads(compute.threads)
     batches.device = torch.device(compute.device)
@@ -323,7 +332,7 @@ def _planned(
 
     trial = _Trial(network, task, transfer, recipe, batches, compute, validation)
     total = plan_steps(
-        parse_budget(recipe.budget),
+        budget,
         batches.steps_per_epoch,
         trial.step_seconds,
         trial.validation_seconds,
@@ -360,6 +369,7 @@ class _Trial:
     def step_seconds(self) -> float:
         """Of a training step, batch included."""
         copy = self._copy()
+        outputs_for = outputs_of(copy, self.compute.compiled)
         groups = optimiser_groups(copy, self.transfer, self.recipe.optimiser.learning_rate)
         optimiser = build_optimiser(groups, self.recipe.optimiser)
         set_learning(copy, self.transfer, progress=1.0)
@@ -372,7 +382,7 @@ class _Trial:
             start = time.perf_counter()
             batch = self.batches.batch(step)
             with torch.autocast(self.compute.device, torch.bfloat16, enabled=self.compute.precision == "bf16"):
-                outputs = copy.outputs(self.task.network_input(batch))
+                outputs = outputs_for(self.task.network_input(batch))
             loss = self.task.batch_loss(outputs, batch)
             if adversary is not None:
                 # As if it were on from the first step: rather too few steps than too many.

@@ -8,6 +8,7 @@ from lightning import LightningModule
 from torch import Tensor, distributed
 
 from neurograft.errors import InputError
+from neurograft.hardware import ComputeChoice, outputs_of
 from neurograft.networks import UnitNetwork, unit_of
 from neurograft.recipes.schema import OptimiserConfig
 from neurograft.sampling.batches import Batch
@@ -30,7 +31,7 @@ class FitModule(LightningModule):
         optimiser: the recipe's section.
         total_steps: of the whole training.
         anchor: source weights for the L2-SP penalty; used when the plan asks for it.
-        channels_last: memory format of the batches.
+        compute: memory format of the batches, and whether steps are compiled.
         score: figure of one validation case, by its index, or NaN.
         has_validation: whether there are such cases; else a plateau is one of the training loss.
         adversary: who judges what an autoencoding task gives back, or None.
@@ -46,7 +47,7 @@ class FitModule(LightningModule):
         optimiser: OptimiserConfig,
         total_steps: int,
         anchor: Mapping[str, Tensor],
-        channels_last: bool,
+        compute: ComputeChoice,
         score: Callable[[int], float],
         has_validation: bool,
         adversary: Adversary | None = None,
@@ -60,7 +61,8 @@ class FitModule(LightningModule):
         self.optimiser_config = optimiser
         self.total_steps = total_steps
         self.anchor = dict(anchor)
-        self.channels_last = channels_last
+        self.channels_last = compute.channels_last
+        self.network_outputs = outputs_of(network, compute.compiled)
         self.score = score
         self.has_validation = has_validation
         self.adversary = adversary
@@ -102,7 +104,7 @@ class FitModule(LightningModule):
         with torch.random.fork_rng(devices=[]):
             # What a network leaves out at random is the step's own too, or no run could be repeated or resumed.
             torch.manual_seed(batch.seed)
-            outputs = self.network.outputs(image)
+            outputs = self.network_outputs(image)
         if self.world > 1:
             outputs, batch = joined_batch(outputs, batch, self.world)
         loss = self.task.batch_loss(outputs, batch, progress)

@@ -15,6 +15,8 @@ class ComputeConfig(Section):
     """``bf16`` is mixed precision: weights stay in fp32."""
     channels_last: bool | Literal["auto"] = "auto"
     threads: PositiveInt | Literal["auto"] = "auto"
+    compile: bool | Literal["auto"] = "auto"
+    """Training steps by PyTorch's compiler; ``auto`` tries it where a training will take an hour or more."""
     devices: PositiveInt = 1
     """Processes of each machine that share every batch of one training, each with a GPU of its own where there are
     GPUs; ``sampling.batch_size`` is that of all together."""
