@@ -83,5 +83,5 @@ def balls(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 @pytest.fixture
 def short_chunks(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Resume points every four steps."""
-    monkeypatch.setattr("neurograft.training.fit.LARGEST_CHUNK", 4)
+    monkeypatch.setattr("neurograft.training.planning.LARGEST_CHUNK", 4)
     return 4

@@ -283,9 +283,9 @@ import json, os, random, signal, sys, time
 import torch, torch.utils.tensorboard
 import neurograft.training.run
 from neurograft.cli import main
-from neurograft.training import fit
+from neurograft.training import planning
 
-fit.LARGEST_CHUNK = 4
+planning.LARGEST_CHUNK = 4
 torch.set_num_threads(1)
 
 def start(command):

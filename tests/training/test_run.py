@@ -196,7 +196,7 @@ def test_a_patch_larger_than_the_image_is_padded_and_said(
 def test_a_time_budget_is_kept_to_and_resumed_with_its_steps(
     balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("neurograft.training.fit.LARGEST_CHUNK", 20)
+    monkeypatch.setattr("neurograft.training.planning.LARGEST_CHUNK", 20)
     recipe = make_recipe("budget=2s", "validation.every=auto", "validation.hold_out=1")
     request = TrainingRequest(balls, recipe, tmp_path / "run")
 

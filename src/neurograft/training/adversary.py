@@ -1,5 +1,6 @@
 """A discriminator in training: its term in the network's loss, and its own steps."""
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from neurograft.errors import InputError
+from neurograft.networks import UnitNetwork
 from neurograft.networks.discriminator import PatchDiscriminator
 from neurograft.recipes.schema import AdversaryConfig, Size
-from neurograft.sampling.batches import Batch
+from neurograft.sampling.batches import Batch, PatchBatches
+from neurograft.tasks import AutoencodingTask, Task
+
+logger = logging.getLogger(__name__)
 
 
 class Adversary(nn.Module):
@@ -118,3 +123,25 @@ class Adversary(nn.Module):
 
 def _cross_entropy(logits: Tensor, answer: float) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, answer))
+
+
+def adversary_of(task: Task, network: UnitNetwork, batches: PatchBatches, total_steps: int) -> Adversary | None:
+    """The discriminator that the recipe asks for."""
+    config, sampling = task.config.adversary, batches.sampling
+    if config.weight == 0 or not isinstance(task, AutoencodingTask):
+        return None
+    if config.from_step >= total_steps:
+        logger.warning(
+            "task.adversary.from_step is %d, and the training has %d steps: the adversary never takes part",
+            config.from_step,
+            total_steps,
+        )
+    return Adversary(
+        config,
+        task.truth,
+        network.in_channels,
+        sampling.patch_size,
+        sampling.batch_size,
+        total_steps,
+        batches.seed,
+    )

@@ -5,7 +5,6 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,59 +13,29 @@ import torch
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
-from pydantic import TypeAdapter
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from neurograft.hardware import ComputeChoice, choose_compiling, choose_compute, outputs_of
 from neurograft.networks import UnitNetwork
-from neurograft.outputs import write_text
-from neurograft.recipes.budget import parse_budget
 from neurograft.recipes.schema import Recipe
 from neurograft.sampling.batches import Batch, PatchBatches
-from neurograft.tasks import AutoencodingTask, Task
-from neurograft.training.adversary import Adversary
-from neurograft.training.budget import expected_seconds, plan_steps
+from neurograft.tasks import Task
+from neurograft.training.adversary import adversary_of
 from neurograft.training.callbacks import BestWeights, CheckpointFile, History, Patience, ResumePoint
 from neurograft.training.cases import PreparedCase
 from neurograft.training.gathering import has_batch_norm
-from neurograft.training.module import FitModule, build_optimiser
+from neurograft.training.module import FitModule
+from neurograft.training.planning import PLAN, FitPlan, fit_plan
 from neurograft.training.progress import TrainingProgress
 from neurograft.training.ranks import Ranks, await_file, ranks_of, require_divisible
 from neurograft.training.validation import Scorer
-from neurograft.transfer import TransferPlan, optimiser_groups, set_learning
+from neurograft.transfer import TransferPlan, set_learning
 
 logger = logging.getLogger(__name__)
 
-LARGEST_CHUNK = 50
-"""Steps between two resume points, at most."""
-VALIDATIONS = 10
-"""How often ``every: auto`` validates."""
-RESUME, BEST, PLAN = "resume.ckpt", "best.safetensors", "plan.json"
+RESUME, BEST = "resume.ckpt", "best.safetensors"
 """What a training keeps while it runs."""
-
-
-@dataclass(frozen=True)
-class FitPlan:
-    """What is decided once for a run, and kept when it is resumed.
-
-    Attributes:
-        total_steps: of the training.
-        chunk_steps: between resume points.
-        chunks_between_validations: so many chunks.
-        compute: how this machine trains.
-    """
-
-    total_steps: int
-    chunk_steps: int
-    chunks_between_validations: int
-    compute: ComputeChoice
-
-    @property
-    def chunks(self) -> int:
-        """Number of chunks, the last one perhaps shorter."""
-        return math.ceil(self.total_steps / self.chunk_steps)
 
 
 @dataclass(frozen=True)
@@ -123,7 +92,7 @@ def fit(
     if first_folder is not None:
         await_file(first_folder / PLAN)
     first_folder = first_folder or folder
-    plan = _planned(first_folder / PLAN, network, task, transfer, recipe, batches, validation)
+    plan = fit_plan(first_folder / PLAN, network, task, transfer, recipe, batches, validation)
     torch.set_num_threads(plan.compute.threads)
     batches.device = torch.device(plan.compute.device)
     if plan.compute.channels_last:
@@ -139,7 +108,7 @@ def fit(
         plan.compute,
         score,
         has_validation=bool(validation),
-        adversary=_adversary(task, network, batches, plan.total_steps),
+        adversary=adversary_of(task, network, batches, plan.total_steps),
         world=ranks.world,
         validation_cases=len(validation),
     )
@@ -191,28 +160,6 @@ def _keep_best(network: UnitNetwork, best: BestWeights, score: Scorer, last_step
         return "last"
     network.load_state_dict(load_file(best.path))
     return f"best at step {best.step}, validation {best.figure.name} {best.best:.4f}"
-
-
-def _adversary(task: Task, network: UnitNetwork, batches: PatchBatches, total_steps: int) -> Adversary | None:
-    """The discriminator that the recipe asks for."""
-    config, sampling = task.config.adversary, batches.sampling
-    if config.weight == 0 or not isinstance(task, AutoencodingTask):
-        return None
-    if config.from_step >= total_steps:
-        logger.warning(
-            "task.adversary.from_step is %d, and the training has %d steps: the adversary never takes part",
-            config.from_step,
-            total_steps,
-        )
-    return Adversary(
-        config,
-        task.truth,
-        network.in_channels,
-        sampling.patch_size,
-        sampling.batch_size,
-        total_steps,
-        batches.seed,
-    )
 
 
 class _Clock(Callback):
@@ -295,110 +242,3 @@ def _trainer(folder: Path, recipe: Recipe, plan: FitPlan, callbacks: list[Callba
         callbacks=callbacks,
         plugins=[CheckpointFile()],
     )
-
-
-def _planned(
-    file: Path,
-    network: UnitNetwork,
-    task: Task,
-    transfer: TransferPlan,
-    recipe: Recipe,
-    batches: PatchBatches,
-    validation: Sequence[PreparedCase],
-) -> FitPlan:
-    """The plan of an earlier attempt at this run, or a new one."""
-    adapter = TypeAdapter(FitPlan)
-    if file.is_file():
-        return adapter.validate_json(file.read_bytes())
-    compute = choose_compute(network, recipe.compute, recipe.sampling.patch_size, recipe.sampling.batch_size)
-    budget = parse_budget(recipe.budget)
-    compute = choose_compiling(
-        network,
-        recipe.compute,
-        compute,
-        recipe.sampling.patch_size,
-        recipe.sampling.batch_size,
-        lambda step: expected_seconds(budget, batches.steps_per_epoch, step),
-    )
-    logger.info("training on %s", compute.describe())
-    torch.set_num_threads(compute.threads)
-    batches.device = torch.device(compute.device)
-    every = batches.steps_per_epoch if recipe.validation.every == "epoch" else recipe.validation.every
-
-    def validations(steps: int) -> int:
-        if not validation:
-            return 0
-        return min(steps, VALIDATIONS) if every == "auto" else math.ceil(steps / every)
-
-    trial = _Trial(network, task, transfer, recipe, batches, compute, validation)
-    total = plan_steps(
-        budget,
-        batches.steps_per_epoch,
-        trial.step_seconds,
-        trial.validation_seconds,
-        validations,
-    )
-    between = math.ceil(total / VALIDATIONS) if every == "auto" else min(every, total)
-    parts = math.ceil(between / LARGEST_CHUNK)
-    plan = FitPlan(total, math.ceil(between / parts), parts, compute)
-    write_text(file, adapter.dump_json(plan, indent=2).decode() + "\n")
-    return plan
-
-
-@dataclass(frozen=True, eq=False)
-class _Trial:
-    """Measures real work on a copy of the network, where it will train."""
-
-    network: UnitNetwork
-    task: Task
-    transfer: TransferPlan
-    recipe: Recipe
-    batches: PatchBatches
-    compute: ComputeChoice
-    validation: Sequence[PreparedCase]
-
-    def validation_seconds(self) -> float:
-        """Of a look at all held-out cases, as the first one tells."""
-        if not self.validation:
-            return 0.0
-        score = Scorer(self._copy().eval(), self.task, self.recipe, self.validation, self.batches)
-        start = time.perf_counter()
-        score(0)
-        return (time.perf_counter() - start) * len(self.validation)
-
-    def step_seconds(self) -> float:
-        """Of a training step, batch included."""
-        copy = self._copy()
-        outputs_for = outputs_of(copy, self.compute.compiled)
-        groups = optimiser_groups(copy, self.transfer, self.recipe.optimiser.learning_rate)
-        optimiser = build_optimiser(groups, self.recipe.optimiser)
-        set_learning(copy, self.transfer, progress=1.0)
-        on_from = self.task.config.adversary.from_step
-        adversary = _adversary(self.task, copy, self.batches, on_from + 1)
-        if adversary is not None:
-            adversary.to(self.compute.device)
-        times = []
-        for step in range(5):
-            start = time.perf_counter()
-            batch = self.batches.batch(step)
-            with torch.autocast(self.compute.device, torch.bfloat16, enabled=self.compute.precision == "bf16"):
-                outputs = outputs_for(self.task.network_input(batch))
-            loss = self.task.batch_loss(outputs, batch)
-            if adversary is not None:
-                # As if it were on from the first step: rather too few steps than too many.
-                loss = adversary.network_loss(loss, outputs["main"], batch, on_from)
-            loss.backward()
-            if adversary is not None:
-                adversary.learn(outputs["main"], batch, on_from)
-            optimiser.step()
-            optimiser.zero_grad()
-            if self.compute.device == "cuda":
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - start)
-        return sorted(times[1:])[len(times[1:]) // 2]
-
-    def _copy(self) -> UnitNetwork:
-        copy = deepcopy(self.network).to(self.compute.device)
-        if self.compute.channels_last:
-            copy.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        return copy
