@@ -81,20 +81,15 @@ def adapt(
     from neurograft.cohorts import nested_subsets
     from neurograft.models import open_bundle
     from neurograft.recipes.loading import load_recipe, override_recipe
-    from neurograft.recipes.pretrained import as_of_scans, as_segmentation
+    from neurograft.recipes.pretrained import for_adaptation
     from neurograft.training.request import TrainingRequest
 
     bundle = open_bundle(source)
     texts = [*(overrides or ()), *([f"budget={budget}"] if budget else [])]
-    own = as_of_scans(as_segmentation(bundle.info.recipe.model_dump(mode="json"), texts))
-    # These belong to the source's cohort and to the machine that it was trained on; images that are made
-    # are a source's, too.
-    validation = dict(own["validation"])
-    if validation.get("split") != "voxel":
-        validation["hold_out"] = "auto"
-    theirs = {"labels": None, "compute": {}, "validation": validation, "label_budget": {}, "synthesis": {}}
-    theirs["label_quality"] = {}
-    wanted = load_recipe(recipe, texts) if recipe else override_recipe({**own, **theirs}, texts)
+    if recipe:
+        wanted = load_recipe(recipe, texts)
+    else:
+        wanted = override_recipe(for_adaptation(bundle.info.recipe.model_dump(mode="json"), texts), texts)
     chosen = Selection(subjects, where, bids).open(cohort, scans_suffice=not wanted.needs_label_maps)
     if wanted.needs_label_maps:
         chosen = chosen.labelled()

@@ -14,14 +14,14 @@ def demo(
         str,
         typer.Option(
             help="phantom, neuromelanin (P1's protocol), midbrain-qsm (P2's) or ages; on real scans msd-hippocampus, "
-            "label-budget, sources (P4's seven) or subcortical (P5's ladder)."
+            "label-budget, sources (P4's seven), subcortical (P5's ladder) or built-in (a finished model's worth)."
         ),
     ] = "phantom",
     data_root: Annotated[
         Path | None,
         typer.Option(
-            help="Folder that holds msd-hippocampus (downloaded without it), for ages, sources and subcortical "
-            "miccai2012-train, and for sources and subcortical brain-label-maps.",
+            help="Folder that holds msd-hippocampus (downloaded without it), for ages, sources, subcortical and "
+            "built-in miccai2012-train, and for sources and subcortical brain-label-maps.",
             show_default=False,
         ),
     ] = None,
@@ -34,6 +34,9 @@ def demo(
             help="For sources: weights of a ResNet-50 trained on ImageNet, .pth or .safetensors.", show_default=False
         ),
     ] = None,
+    model: Annotated[
+        str, typer.Option(help="For built-in: the model that is looked at, a name or a folder.")
+    ] = "builtin:subcortical",
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -51,7 +54,7 @@ def demo(
             typer.echo(f"[{done + 1}/{total}] {name}", err=True)
 
     command = " ".join(["neurograft", *sys.argv[1:]])
-    outcomes = run_demo(dataset, out, data_root, overwrite, command, progress, full, imagenet)
+    outcomes = run_demo(dataset, out, data_root, overwrite, command, progress, full, imagenet, model)
     if json:
         show_json({name: {"page": str(out / f"{name}.html"), "answer": r.answer} for name, r in outcomes.items()})
         return

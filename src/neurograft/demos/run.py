@@ -9,6 +9,7 @@ import pandas as pd
 import neurograft
 from neurograft.demos.ages import age_experiments, learn_ages
 from neurograft.demos.ages_page import age_summary, age_table, write_ages
+from neurograft.demos.built_in import built_in_hippocampus, built_in_ladder, built_in_target, built_in_words
 from neurograft.demos.experiment import Experiment
 from neurograft.demos.hippocampus import (
     domain_experiment,
@@ -35,17 +36,20 @@ from neurograft.demos.sources_runs import run_sources
 from neurograft.demos.sources_tables import sources_summary, sources_table
 from neurograft.demos.subcortical import FULL, SMALL
 from neurograft.demos.subcortical_data import subcortical_scans
-from neurograft.demos.subcortical_page import NAME, TITLE, write_subcortical
-from neurograft.demos.subcortical_runs import run_ladder
+from neurograft.demos.subcortical_page import LadderWords, subcortical_words, write_ladder
+from neurograft.demos.subcortical_runs import LadderResult, run_ladder, run_model_ladder
 from neurograft.demos.subcortical_tables import ladder_summary, ladder_table
 from neurograft.errors import InputError
+from neurograft.models import open_bundle
 from neurograft.outputs import check_free, staged_directory, write_json
 from neurograft.studies.comparison import run_comparison
 from neurograft.transfer.encoder_weights import read_checkpoint
 
 DATASETS = (
     "phantom", "msd-hippocampus", "label-budget", "neuromelanin", "midbrain-qsm", "ages", "sources", "subcortical",
+    "built-in",
 )  # fmt: skip
+BUILT_IN = "builtin:subcortical"
 WITH_FULL = ("sources", "subcortical")
 """Those that have a full size."""
 
@@ -71,6 +75,7 @@ def run_demo(
     progress: Progress | None = None,
     full: bool = False,
     imagenet: Path | None = None,
+    model: str = BUILT_IN,
 ) -> Mapping[str, Outcome]:
     """Run a demonstration from scans to pages.
 
@@ -80,12 +85,13 @@ def run_demo(
             ``<name>-summary.tsv``, ``<name>-scores.tsv``, ``<name>-runs.tsv`` and ``<name>.md``.
         data_root: folder that holds ``msd-hippocampus``, which is downloaded without it, and for ages
             ``miccai2012-train``, which is left out without it; for sources and subcortical ``miccai2012-train``
-            and ``brain-label-maps``.
+            and ``brain-label-maps``; for built-in ``miccai2012-train`` and ``msd-hippocampus``.
         overwrite: replace an earlier demonstration.
         command: what the user typed, for the page.
         progress: called with models done, models in all, and the next one's name.
         full: of sources and subcortical, networks and budgets near the papers', which take days on two cores.
         imagenet: for sources, a file with the weights of a ResNet-50 trained on ImageNet, in torchvision's form.
+        model: for built-in, the model that is looked at: a name or a folder.
 
     Returns:
         What each experiment found, by its name.
@@ -99,11 +105,15 @@ def run_demo(
         raise InputError(f"{dataset} has no full version", "Leave --full out")
     if imagenet is not None and dataset != "sources":
         raise InputError(f"{dataset} has no use for ImageNet's weights", "Leave --imagenet out")
+    if model != BUILT_IN and dataset != "built-in":
+        raise InputError(f"{dataset} has no use for a model", "Leave --model out")
     check_free(out, overwrite)
     identity = {"demo": dataset, "neurograft": neurograft.__version__, **({"full": True} if full else {})}
     if imagenet is not None:
         # What cannot be read is said now, and not after the sources.
         identity["imagenet"] = len(read_checkpoint(imagenet))
+    if dataset == "built-in":
+        identity["model"] = open_bundle(model).info.weights_sha256
     outcomes: dict[str, Outcome] = {}
     with staged_directory(out, identity, overwrite) as folder:
         if dataset == "ages":
@@ -112,14 +122,13 @@ def run_demo(
             outcomes |= _nuclei(folder, command, progress)
         elif dataset == "sources":
             outcomes |= _sources(folder, data_root, command, progress, full, imagenet)
+        elif dataset == "built-in":
+            outcomes |= _built_in(folder, data_root, model, command, progress)
         elif dataset == "subcortical":
             outcomes |= _subcortical(folder, data_root, command, progress, full)
         else:
             for experiment in _experiments(dataset, folder, data_root):
-                result = run_comparison(experiment.comparison, folder / "models" / experiment.name, progress)
-                report = write_experiment(experiment, result, folder, command)
-                columns, rows = summary_rows(report.summary)
-                outcomes[experiment.name] = Outcome(report.title, report.answer, columns, tuple(rows))
+                outcomes |= _experiment_outcome(experiment, folder, command, progress)
         write_json(folder / "answers.json", {name: list(found.answer) for name, found in outcomes.items()})
     return outcomes
 
@@ -171,10 +180,40 @@ def _subcortical(
     ladder = FULL if full else SMALL
     scans = subcortical_scans(folder / "scans", data_root, ladder.images_each)
     result = run_ladder(ladder, scans, folder / "models", progress)
-    answer = write_subcortical(ladder, scans, result, folder, command)
+    return _ladder_outcome(subcortical_words(ladder), result, scans.registration_seconds, folder, command)
+
+
+def _ladder_outcome(
+    words: LadderWords, result: LadderResult, seconds: tuple[float, ...], folder: Path, command: str
+) -> dict[str, Outcome]:
+    answer = write_ladder(words, result, seconds, folder, command)
     table = ladder_table(ladder_summary(result))
     rows = tuple(tuple(cell.text for cell in row) for row in table.rows)
-    return {NAME: Outcome(TITLE, tuple(answer), table.headings, rows)}
+    return {words.name: Outcome(words.title, tuple(answer), table.headings, rows)}
+
+
+def _built_in(
+    folder: Path, data_root: Path | None, model: str, command: str, progress: Progress | None
+) -> dict[str, Outcome]:
+    if data_root is None:
+        raise InputError("these scans cannot be downloaded", "Give the folder above them as --data-root")
+    bundle = open_bundle(model)
+    ladder = built_in_ladder(model)
+    target = built_in_target(data_root)
+    result = run_model_ladder(ladder, bundle, target, folder / "models" / "ladder", progress)
+    outcomes = _ladder_outcome(built_in_words(ladder, model), result, (), folder, command)
+    for experiment in built_in_hippocampus(open_hippocampus(data_root), bundle, model):
+        outcomes |= _experiment_outcome(experiment, folder, command, progress)
+    return outcomes
+
+
+def _experiment_outcome(
+    experiment: Experiment, folder: Path, command: str, progress: Progress | None
+) -> dict[str, Outcome]:
+    result = run_comparison(experiment.comparison, folder / "models" / experiment.name, progress)
+    report = write_experiment(experiment, result, folder, command)
+    columns, rows = summary_rows(report.summary)
+    return {experiment.name: Outcome(report.title, report.answer, columns, tuple(rows))}
 
 
 def _experiments(dataset: str, folder: Path, data_root: Path | None) -> list[Experiment]:

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from neurograft.cohorts import Cohort, combine_cohorts, ladder_with_second_run
+from neurograft.cohorts.label_matching import match_labels
 from neurograft.cohorts.splits import Subjects
 from neurograft.models import Bundle
 from neurograft.recipes import load_recipe
+from neurograft.recipes.loading import override_recipe
+from neurograft.recipes.pretrained import for_adaptation
 from neurograft.recipes.schema import Recipe
 from neurograft.training.request import TrainingRequest
 
@@ -46,7 +49,7 @@ class NetworkPlan:
         recipe: shipped.
         overrides: of the recipe, in source and target.
         strategy: of transfer.
-        source_budget, budget: steps on the source, and on target people.
+        source_budget, budget: steps on the source, of no account for a finished model, and on target people.
         ways: what is run: method and whether intensities are standardised.
     """
 
@@ -163,6 +166,11 @@ class Cell:
         return f"standardised, {self.method}" if self.standardised else self.method
 
     @property
+    def words(self) -> str:
+        """What the terminal calls it."""
+        return f"{self.network.name}, {self.way}, {self.people} people, seed {self.seed}"
+
+    @property
     def folder(self) -> str:
         """A name for its folder."""
         words = f"{self.network.name} {self.way} {self.people} run{self.run} seed{self.seed}"
@@ -220,3 +228,22 @@ def cell_request(cell: Cell, source: Cohort, target: Cohort, model: Bundle, out:
     if cell.method == "scratch":
         return TrainingRequest(learners, recipe, out, seed=cell.seed)
     return TrainingRequest(learners, recipe, out, cell.network.strategy, model, seed=cell.seed)
+
+
+def model_request(cell: Cell, target: Cohort, model: Bundle, out: Path) -> TrainingRequest:
+    """The training of a cell whose source is a finished model, by the model's own recipe.
+
+    Args:
+        cell: which; of its network only the overrides, the budget and the strategy count.
+        target: the real scans.
+        model: labels that it has under other names are matched.
+        out: for the run.
+    """
+    tree = for_adaptation(model.info.recipe.model_dump(mode="json"))
+    recipe = override_recipe(tree, [*cell.network.overrides, f"budget={cell.network.budget}"])
+    learners = target.of_subjects(cell.learners or cell.tested)
+    if cell.method == "scratch":
+        return TrainingRequest(learners, recipe, out, seed=cell.seed)
+    starts = {match.target: match.text for match in match_labels(target.labels, model.labels.names) if match.sources}
+    strategy = cell.network.strategy if cell.method == "transfer" else "none"
+    return TrainingRequest(learners, recipe, out, strategy, model, starts, cell.seed)

@@ -1,12 +1,12 @@
-"""The page of the sub-cortical demonstration, its tables and its Markdown."""
+"""The page of a ladder on sub-cortical structures, its tables and its Markdown."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 
 from neurograft.demos.subcortical import ATLAS_NOTE, Ladder
-from neurograft.demos.subcortical_data import SubcorticalScans
 from neurograft.demos.subcortical_runs import LadderResult
 from neurograft.demos.subcortical_tables import (
     PAPER_WORDS,
@@ -36,10 +36,39 @@ DATA = (
 )
 
 
-def write_subcortical(
-    ladder: Ladder, scans: SubcorticalScans, result: LadderResult, folder: Path, command: str
+@dataclass(frozen=True)
+class LadderWords:
+    """What the page of a ladder says.
+
+    Attributes:
+        name: of its files.
+        title: of its page.
+        data: where the scans come from.
+        method: what was done, a sentence a step.
+    """
+
+    name: str
+    title: str
+    data: str
+    method: tuple[str, ...]
+
+
+def subcortical_words(ladder: Ladder) -> LadderWords:
+    """Those of P5's ladder."""
+    return LadderWords(NAME, TITLE, DATA, tuple(method_sentences(ladder)))
+
+
+def write_ladder(
+    words: LadderWords, result: LadderResult, registration_seconds: tuple[float, ...], folder: Path, command: str
 ) -> list[str]:
-    """Write ``subcortical.html``, ``subcortical.md`` and ``subcortical-*.tsv`` into `folder`.
+    """Write a page, its table as Markdown, and all figures, ``<name>.html``, ``<name>.md``, ``<name>-*.tsv``.
+
+    Args:
+        words: of the page.
+        result: what was found.
+        registration_seconds: of each scan; empty where nothing was registered.
+        folder: for the files.
+        command: what the user typed.
 
     Returns:
         The answer, a sentence each.
@@ -48,28 +77,27 @@ def write_subcortical(
     answer = ladder_sentences(summary, verdicts)
     tables = {"summary": summary, "scores": result.scores, "models": result.models, "comparison": verdicts}
     for name, table in {**tables, "seconds": result.seconds}.items():
-        write_table(folder / f"{NAME}-{name}.tsv", table)
+        write_table(folder / f"{words.name}-{name}.tsv", table)
     facts = {
         "command": command,
-        "data": DATA,
-        "seeds": ", ".join(map(str, ladder.seeds)),
+        "data": words.data,
+        "seeds": ", ".join(map(str, sorted(set(result.scores["seed"])))),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "hardware": describe_machine(),
         "training in all": f"{result.models['seconds'].sum() / 60:.1f} min for {len(result.models)} models",
         "peak memory": f"{max(peak_memory_mib(), result.models['peak_memory_mib'].max()):.0f} MiB",
         **library_versions(),
     }
-    method = method_sentences(ladder)
     shown = {
         "": ladder_table(summary),
         "Every structure, Dice, mean ± SD over people:": structure_table(result),
-        "Seconds a scan:": seconds_table(result, scans.registration_seconds),
+        "Seconds a scan:": seconds_table(result, registration_seconds),
     }
     parts = [f"{caption}\n\n{table_markdown(table)}".strip() for caption, table in shown.items()]
-    parts += ["\n".join(f"- {line}" for line in lines) for lines in (answer, method)]
+    parts += ["\n".join(f"- {line}" for line in lines) for lines in (answer, words.method)]
     parts.append("\n".join(f"- {key}: {value}" for key, value in facts.items()))
-    write_text(folder / f"{NAME}.md", "\n\n".join(parts) + "\n")
-    write_evaluation_page(_report(result, summary, verdicts, answer, method, facts), folder / f"{NAME}.html")
+    write_text(folder / f"{words.name}.md", "\n\n".join(parts) + "\n")
+    write_evaluation_page(_report(words, result, summary, verdicts, answer, facts), folder / f"{words.name}.html")
     return answer
 
 
@@ -98,23 +126,23 @@ def method_sentences(ladder: Ladder) -> list[str]:
 
 
 def _report(
+    words: LadderWords,
     result: LadderResult,
     summary: pd.DataFrame,
     verdicts: pd.DataFrame,
     answer: list[str],
-    method: list[str],
     facts: dict[str, str],
 ) -> EvaluationReport:
     """A page whose labels are the models, so that each has its dots."""
     means = result.scores[result.scores["label"] == MEAN]
-    words = means["network"] + ": " + means["way"] + ", " + means["people"].astype(str)
-    of_case = means.assign(label=words).groupby(["label", "case", "subject"], sort=False)["dice"].mean()
+    names = means["network"] + ": " + means["way"] + ", " + means["people"].astype(str)
+    of_case = means.assign(label=names).groupby(["label", "case", "subject"], sort=False)["dice"].mean()
     per_case = of_case.reset_index().assign(kind=LABEL_KIND, status="ok")
     of_structure = result.scores[result.scores["kind"] == LABEL_KIND].groupby(["label", *ROW], sort=False)["dice"]
     structures = of_structure.mean().reset_index().rename(columns={"label": "structure"})
     return EvaluationReport(
-        title=TITLE,
-        subtitle=" ".join(method),
+        title=words.title,
+        subtitle=" ".join(words.method),
         per_case=per_case,
         summary=summarise(per_case, Policies()).assign(policy=""),
         comparison=verdicts,

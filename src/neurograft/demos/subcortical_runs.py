@@ -8,9 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from neurograft.cohorts import fingerprint_cohort, require_disjoint
+from neurograft.cohorts import Cohort, fingerprint_cohort, require_disjoint
 from neurograft.cohorts.priors import case_prior
-from neurograft.demos.subcortical import Cell, Ladder, Progress, cell_request, ladder_cells, source_request
+from neurograft.demos.subcortical import (
+    Cell,
+    Ladder,
+    Progress,
+    cell_request,
+    ladder_cells,
+    model_request,
+    source_request,
+)
 from neurograft.demos.subcortical_data import SubcorticalScans
 from neurograft.imaging.files import read_image, read_label_map
 from neurograft.inference.postprocessing import filter_components
@@ -62,37 +70,66 @@ def run_ladder(ladder: Ladder, scans: SubcorticalScans, out: Path, progress: Pro
             models.append({**_whose(cell), "way": "source", "people": 0, **_record(folder), "swaps": 0})
             done += 1
             if cell.seed == ladder.seeds[0] and not cell.standardised:
-                seconds.append({"network": cell.network.name, **seconds_a_scan(bundles[key], scans)})
-        _tell(progress, done, total, f"{cell.network.name}, {cell.way}, {cell.people} people, seed {cell.seed}")
-        scores, swaps, folder = _scored(cell, scans, bundles[key], out)
-        found.append(scores.assign(**_whose(cell)))
-        models.append({**_whose(cell), **_record(folder), "swaps": swaps})
+                seconds.append({"network": cell.network.name, **seconds_a_scan(bundles[key], scans.target)})
+        _tell(progress, done, total, cell.words)
+        request = cell_request(cell, scans.source, scans.target, bundles[key], out / cell.folder)
+        scores, model = scored_cell(cell, request, scans.target)
+        found.append(scores)
+        models.append(model)
         done += 1
     _tell(progress, done, total, "")
     return LadderResult(pd.concat(found, ignore_index=True), pd.DataFrame(models), pd.DataFrame(seconds))
 
 
-def _scored(cell: Cell, scans: SubcorticalScans, model: Bundle, out: Path) -> tuple[pd.DataFrame, int, Path]:
-    tested = scans.target.of_subjects(cell.tested)
+def run_model_ladder(
+    ladder: Ladder, model: Bundle, target: Cohort, out: Path, progress: Progress | None = None
+) -> LadderResult:
+    """The same from a finished model, which takes the place of a source that is trained first.
+
+    Args:
+        ladder: how much, with one network.
+        model: what is adapted.
+        target: the real scans.
+        out: what is finished there is kept.
+        progress: called with models done, models in all, and the next one's name.
+
+    Raises:
+        InputError: somebody is learnt from and tested.
+    """
+    cells = ladder_cells(ladder, target.subjects)
+    found, models = [], []
+    for number, cell in enumerate(cells):
+        _tell(progress, number, len(cells), cell.words)
+        scores, row = scored_cell(cell, model_request(cell, target, model, out / cell.folder), target)
+        found.append(scores)
+        models.append(row)
+    _tell(progress, len(cells), len(cells), "")
+    seconds = [{"network": cells[0].network.name, **seconds_a_scan(model, target)}]
+    return LadderResult(pd.concat(found, ignore_index=True), pd.DataFrame(models), pd.DataFrame(seconds))
+
+
+def scored_cell(cell: Cell, request: TrainingRequest, target: Cohort) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Train a cell's model, predict and score: rows of `LadderResult.scores`, and one of its `models`."""
+    tested = target.of_subjects(cell.tested)
     if cell.learners:
-        learners = fingerprint_cohort(scans.target.of_subjects(cell.learners))
+        learners = fingerprint_cohort(target.of_subjects(cell.learners))
         require_disjoint(learners, fingerprint_cohort(tested), "the learners", "the test subjects")
-    folder = out / cell.folder
-    _train_once(cell_request(cell, scans.source, scans.target, model, folder))
-    predictions = folder.with_name(f"{folder.name}-predictions")
+    _train_once(request)
+    predictions = request.out.with_name(f"{request.out.name}-predictions")
     if not (predictions / "prediction.json").is_file():
-        predict_cohort(PredictionRequest([open_bundle(folder)], tested, predictions))
+        predict_cohort(PredictionRequest([open_bundle(request.out)], tested, predictions))
     scored = score_files(tested, predictions)
     per_case = scored.tables.per_case
-    return per_case[per_case["kind"].isin(["label", "mean"])], len(scored.tables.swaps), folder
+    scores = per_case[per_case["kind"].isin(["label", "mean"])].assign(**_whose(cell))
+    return scores, {**_whose(cell), **_record(request.out), "swaps": len(scored.tables.swaps)}
 
 
-def seconds_a_scan(bundle: Bundle, scans: SubcorticalScans) -> dict[str, float]:
+def seconds_a_scan(bundle: Bundle, target: Cohort) -> dict[str, float]:
     """Seconds that a scan takes in the network, with preparation, and in post-processing; the mean of some scans."""
     segmenter = Segmenter([bundle])
     recipe = bundle.info.recipe
     whole, after = 0.0, 0.0
-    cases = scans.target.cases[:TIMED_SCANS]
+    cases = target.cases[:TIMED_SCANS]
     for case in cases:
         volumes = [read_image(path) for path in case.images.values()]
         mask = read_label_map(case.mask) if case.mask else None

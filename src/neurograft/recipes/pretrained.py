@@ -1,4 +1,4 @@
-"""From the recipe of a pre-trained model to that of a segmentation which starts from it."""
+"""From the recipe of a finished model to that of a training which starts from it."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -43,3 +43,18 @@ def as_of_scans(tree: dict[str, Any]) -> dict[str, Any]:
         tree[section] = {}
     tree["augmentation"] = {"flip_axes": tree["augmentation"]["flip_axes"]}
     return tree
+
+
+def for_adaptation(tree: dict[str, Any], overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The recipe with which a model is adapted to another cohort: its own, without what was its cohort's or machine's.
+
+    Args:
+        tree: the source's recipe as plain data.
+        overrides: strings ``section.key=value`` that will come on top.
+    """
+    tree = as_of_scans(as_segmentation(tree, overrides))
+    validation = dict(tree["validation"])
+    if validation.get("split") != "voxel":
+        validation["hold_out"] = "auto"
+    theirs: dict[str, Any] = {key: {} for key in ("compute", "label_budget", "synthesis", "label_quality")}
+    return {**tree, **theirs, "labels": None, "validation": validation}

@@ -63,9 +63,9 @@ class Comparison:
     """What is compared.
 
     Attributes:
-        source: people and labels that the source model learns from; None where every arm starts
-            from random weights.
-        source_recipe: how.
+        source: people and labels that the source model learns from, or a finished model; None where every arm
+            starts from random weights.
+        source_recipe: how; of no account for a finished model.
         pool: people with target labels, of whom each arm gets some.
         test: people who are in neither; only ever predicted and scored.
         everyone: people of `EVERYONE` arms.
@@ -75,7 +75,7 @@ class Comparison:
         label_from: target label -> source label whose output it starts from.
     """
 
-    source: Cohort | None
+    source: Cohort | Bundle | None
     source_recipe: Recipe
     pool: Cohort
     test: Cohort
@@ -126,14 +126,15 @@ def run_comparison(
         (comparison.everyone, "everyone"),
     )
     for cohort, what in learners:
-        if cohort is not None:
+        # A finished model's people are held against those whom it learns from, and predicts, where that is done.
+        if isinstance(cohort, Cohort):
             require_disjoint(fingerprint_cohort(cohort), test, what, "the test subjects")
-    total = len(comparison.seeds) * (len(comparison.arms) + (comparison.source is not None))
+    total = len(comparison.seeds) * (len(comparison.arms) + isinstance(comparison.source, Cohort))
     done = 0
     scores, runs, folders, policy = [], [], {}, ""
     for seed in comparison.seeds:
-        source: Bundle | None = None
-        if comparison.source is not None:
+        source = comparison.source if isinstance(comparison.source, Bundle) else None
+        if isinstance(comparison.source, Cohort):
             _tell(progress, done, total, f"source model, seed {seed}")
             source_folder = out / f"source-seed{seed}"
             _train_once(TrainingRequest(comparison.source, comparison.source_recipe, source_folder, seed=seed))
