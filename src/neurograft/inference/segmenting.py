@@ -253,7 +253,8 @@ def _prepare(volumes: Sequence[Volume], recipe: Recipe, mask: Volume | None, pri
 
 
 def _coarse(recipe: Recipe) -> Recipe:
-    return recipe.model_copy(update={"inference": recipe.inference.model_copy(update={"overlap": 0.0})})
+    hasty = {"overlap": 0.0, "mirror_axes": ()}
+    return recipe.model_copy(update={"inference": recipe.inference.model_copy(update=hasty)})
 
 
 def _places_of(wanted: Sequence[str], channels: Sequence[str]) -> list[int]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from neurograft.imaging.grid import Shape
 from neurograft.inference.engines import Engine, TorchEngine
+from neurograft.inference.mirroring import mirrored
 from neurograft.inference.postprocessing import filter_components
 from neurograft.inference.prior_region import near_prior, wanted_voxels
 from neurograft.inference.slabs import MergePlan, Slab, joined
@@ -77,10 +78,14 @@ def probability_slabs(
     """
     config = recipe.inference
     window = window_size(network, recipe)
+
+    def answer(windows: Tensor, where: Tensor | None = None) -> Tensor:
+        return task.activate(engine(windows, where))
+
     wanted = wanted_voxels(image, recipe)
     slabs = window_slabs(
         image,
-        lambda windows, where=None: task.activate(engine(windows, where)),
+        mirrored(answer, network, task, recipe),
         window,
         config.overlap,
         config.merge,

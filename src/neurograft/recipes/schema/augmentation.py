@@ -1,10 +1,8 @@
 """Recipe section ``augmentation``: random changes to each patch; every ``*_probability`` is per patch."""
 
-from typing import Literal
-
 from pydantic import Field, field_validator
 
-from neurograft.recipes.schema.base import Range, Section, Share, Triple
+from neurograft.recipes.schema.base import Direction, Range, Section, Share, Triple
 
 
 class AugmentationConfig(Section):
@@ -22,7 +20,7 @@ class AugmentationConfig(Section):
     shear_probability: Share = Field(1.0, ge=0, le=1)
     translation_voxels: Triple = (0.0, 0.0, 0.0)
     translation_probability: Share = Field(1.0, ge=0, le=1)
-    flip_axes: tuple[Literal["left-right", "anterior-posterior", "inferior-superior"], ...] = ()
+    flip_axes: tuple[Direction, ...] = ()
     """Each is flipped with ``flip_probability``; left-right swaps paired labels."""
     flip_probability: Share = Field(0.5, ge=0, le=1)
     elastic_displacement_voxels: float = Field(3.0, ge=0)

@@ -1,12 +1,13 @@
 """What the sections of a recipe are made of."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, PositiveInt
 
 Triple = tuple[float, float, float]
 Size = tuple[PositiveInt, PositiveInt, PositiveInt]
 Share = float
+Direction = Literal["left-right", "anterior-posterior", "inferior-superior"]
 
 
 def _rising(values: tuple[float, float]) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from neurograft.recipes.schema.base import Section, Share, Size
+from neurograft.recipes.schema.base import Direction, Section, Share, Size
 
 
 class InferenceConfig(Section):
@@ -15,6 +15,9 @@ class InferenceConfig(Section):
     overlap: Share = Field(0.5, ge=0, lt=1)
     merge: Literal["gaussian", "uniform"] = "gaussian"
     batch_size: int = Field(1, ge=1)
+    mirror_axes: tuple[Direction, ...] = ()
+    """Windows are also seen mirrored along these, in all combinations, and probabilities averaged; it takes two,
+    four or eight times as long. Left-right swaps paired labels. For networks that learnt with flips along them."""
     threshold: Share = Field(0.5, gt=0, lt=1)
     """For sigmoid outputs; softmax outputs are decided by argmax."""
     region: Literal["whole", "oracle", "predicted", "prior"] = "whole"
