@@ -53,6 +53,21 @@ MIDDLE = """
 """
 
 TAIL = """
+## What a machine cannot do
+
+Whether these come depends on the machine and the network, so they are not in the tables above. Each is an error with
+status 2, and only where the way was asked for by name; left to `auto`, the next best way is taken and said.
+
+- `predict --precision int8` or `bf16`, and masks are not those of single precision: `the model cannot run with --engine
+  openvino here`, with how many voxels differ. `Use --engine auto or --engine torch, and --precision auto or fp32.`
+- `compute.precision=bf16`, and gradients in it are wrong: `compute.precision is bf16, and this machine computes wrong
+  gradients with it for this network`, with the size of the patches. `Set compute.precision=auto, or another
+  sampling.patch_size.`
+- `compute.compile=true`, and there is no compiler: `compute.compile is true, and this network cannot be trained so
+  here`, with the compiler's own words. `Set compute.compile=auto.`
+- `compute.device=cuda` without a GPU: `compute.device is cuda, which torch does not find here. Set
+  compute.device=auto.`
+
 ## No space left, and kills
 
 A training or a prediction works in a hidden folder beside its output (`.new.partial` for `--out new`) and
