@@ -85,6 +85,7 @@ def choose_compute(network: UnitNetwork, config: ComputeConfig, patch_size: Size
     if known is not None:
         return known
     shape = (batch_size, network.in_channels, *size)
+    logger.info("measuring training steps of this network on this machine, once")
     seconds = {option: step_times(network, device, option, shape)[1] for option in options}
     precision, channels_last, threads = _fastest_sound(network, device, shape, seconds, config)
     named = {_name(option): round(seconds[option], 4) for option in options}
@@ -102,6 +103,7 @@ def _fastest_sound(
         precision, channels_last, threads = option
         if precision == "fp32":
             return option
+        logger.info("comparing the gradients of %s with those of single precision", _name(option))
         with thread_count(threads):
             fault = gradient_fault(network, device, channels_last, shape)
         if not fault:
