@@ -165,6 +165,8 @@ def make_weights(options: argparse.Namespace) -> int:
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
+        if step % 20 == 19:
+            sys.stderr.write(f"weights: step {step + 1} of {options.steps}, loss {float(loss):.3f}\n")
     saved = {"state": network.state_dict(), "channels": list(options.channels), "classes": classes}
     torch.save({**saved, "steps": options.steps}, options.folder / "weights.pt")
     if options.weights:
