@@ -121,6 +121,7 @@ def test_long_trainings_are_compiled_where_that_pays(
     assert not compiling(seconds=probe.COMPILED_FROM_SECONDS - 1)
     assert not compiling(False)
     assert not compiling(devices=2)
+    assert not compiling(choice=ComputeChoice("cpu", "fp32", False, 1, {})), "the recipe left nothing open"
     assert tried == []
     assert compiling()
     assert "a compiled step takes 0.200 s and not 0.400 s" in caplog.text

@@ -140,7 +140,7 @@ def choose_compiling(
     """Decide whether a training's steps are compiled.
 
     ``compute.compile: auto`` compiles where that saves more time than it takes. Finding out takes as long as
-    compiling, so it is tried for long trainings of one process only.
+    compiling, so it is tried for long trainings of one process only, and not where the recipe leaves nothing open.
 
     Args:
         network: the network that will be trained; it is not changed.
@@ -153,12 +153,12 @@ def choose_compiling(
     Raises:
         InputError: the recipe asks for compiling, and it fails here or gives wrong gradients.
     """
-    if config.compile is False or (config.compile == "auto" and config.devices * config.nodes > 1):
+    known = min(choice.step_seconds.values(), default=None)
+    if config.compile is False or (config.compile == "auto" and (known is None or config.devices * config.nodes > 1)):
         return choice
     size = _input_size(network, patch_size)
     shape = (batch_size, network.in_channels, *size)
     option = _option(choice)
-    known = min(choice.step_seconds.values(), default=0.0)
     eager = known or step_times(network, choice.device, option, shape)[1]
     expected = expected_seconds(eager)
     if config.compile == "auto" and expected < COMPILED_FROM_SECONDS:
