@@ -59,7 +59,7 @@ Whether these come depends on the machine and the network, so they are not in th
 status 2, and only where the way was asked for by name; left to `auto`, the next best way is taken and said.
 
 - `predict --precision int8` or `bf16`, and masks are not those of single precision: `the model cannot run with --engine
-  openvino here`, with how many voxels differ. `Use --engine auto or --engine torch, and --precision auto or fp32.`
+  ... here`, with how many voxels differ. `Use --engine auto or --engine torch, and --precision auto or fp32.`
 - `compute.precision=bf16`, and gradients in it are wrong: `compute.precision is bf16, and this machine computes wrong
   gradients with it for this network`, with the size of the patches. `Set compute.precision=auto, or another
   sampling.patch_size.`

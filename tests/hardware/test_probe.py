@@ -141,6 +141,14 @@ def test_what_compiling_saves_is_held_against_what_it_takes(monkeypatch: pytest.
     assert compiling(seconds=4100)
 
 
+def test_what_was_refused_is_no_measure_of_what_was_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "step_times", lambda *arguments, compiled: (10.0, 0.2))
+    times = {"bf16/channels-first/1": 0.1, "fp32/channels-first/1": 0.4}
+    choice = ComputeChoice("cpu", "fp32", False, 1, times)
+    assert choice.eager_seconds == 0.4
+    assert compiling(choice=choice), "against the refused one it would not pay"
+
+
 def test_a_training_that_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     def fail(*arguments, compiled: bool) -> tuple[float, float]:
         raise RuntimeError("no compiler\nwas found")

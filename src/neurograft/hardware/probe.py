@@ -55,6 +55,11 @@ class ComputeChoice:
     step_seconds: dict[str, float]
     compiled: bool = False
 
+    @property
+    def eager_seconds(self) -> float | None:
+        """Of a step as it was chosen, not compiled; None when nothing was tried."""
+        return self.step_seconds.get(_name(_option(self)))
+
     def describe(self) -> str:
         """One line for a person."""
         layout = "channels last" if self.channels_last else "channels first"
@@ -151,9 +156,10 @@ def choose_compiling(
         expected_seconds: of the whole training, given those of one step.
 
     Raises:
-        InputError: the recipe asks for compiling, and it fails here or gives wrong gradients.
+        InputError: the recipe asks for compiling, and it fails here, or gradients of a convolution in bf16 are wrong.
     """
-    known = min(choice.step_seconds.values(), default=None)
+    # The fastest of all may have been refused for its gradients.
+    known = choice.eager_seconds
     if config.compile is False or (config.compile == "auto" and (known is None or config.devices * config.nodes > 1)):
         return choice
     size = _input_size(network, patch_size)

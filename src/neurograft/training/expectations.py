@@ -79,7 +79,7 @@ def _training(network: UnitNetwork, recipe: Recipe) -> tuple[ComputeChoice, floa
     small = _reduced(patch, network)
     measured = min(batch, MEASURED_PATCHES) if prod(patch) == 1 else 1
     choice = choose_compute(network, recipe.compute, small, measured)
-    seconds = min(choice.step_seconds.values(), default=0.0) or step_seconds(network, choice, small, measured)
+    seconds = choice.eager_seconds or step_seconds(network, choice, small, measured)
     return choice, seconds * batch / measured * prod(patch) / prod(small)
 
 
