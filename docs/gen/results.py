@@ -26,26 +26,31 @@ def short(text: str) -> str:
 
 
 def main() -> int:
-    """Fill every block whose table is in one of the folders; 1 if a block stays as it was."""
+    """Fill every block whose table is given; 1 if a table that was named has no block."""
     files: dict[str, Path] = {}
+    named: set[str] = set()
     for argument in sys.argv[1:]:
         name, _, file = argument.rpartition("=")
+        named |= {name} - {""}
         files |= {name: Path(file)} if name else {found.stem: found for found in Path(argument).glob("*.md")}
     texts = {name: file.read_text("utf-8") for name, file in files.items()}
-    missing = set()
+    missing, filled = set(), set()
     for page in (ROOT / "docs" / "results.md", ROOT / "README.md"):
         content = page.read_text("utf-8")
         for match in list(BLOCK.finditer(content)):
             if match["name"] not in texts:
                 missing.add(match["name"])
                 continue
+            filled.add(match["name"])
             text = texts[match["name"]]
             shown = short(text) if page.name == "README.md" else text
             content = content.replace(match[0], f"{match[1]}\n{shown.strip()}\n\n{match[3]}")
         page.write_text(content, "utf-8")
     if missing:
-        sys.stderr.write(f"no table for {', '.join(sorted(missing))}\n")
-    return 1 if missing else 0
+        sys.stderr.write(f"left as they were: {', '.join(sorted(missing))}\n")
+    if named - filled:
+        sys.stderr.write(f"no block for {', '.join(sorted(named - filled))}\n")
+    return 1 if named - filled else 0
 
 
 if __name__ == "__main__":
