@@ -11,7 +11,7 @@ import pytest
 from neurograft.cohorts import open_cohort
 from neurograft.demos import built_in
 from neurograft.demos.hippocampus import domain_experiment
-from neurograft.demos.run import run_demo
+from neurograft.demos.run import BUILT_IN, OF_A_FOLDER, run_demo
 from neurograft.demos.subcortical import ladder_cells
 from neurograft.demos.subcortical_data import STRUCTURES
 from neurograft.errors import InputError
@@ -141,8 +141,12 @@ def test_everybody_is_scored_by_models_that_never_saw_them() -> None:
 def test_what_is_missing_is_said_first(tmp_path: Path, data_root: Path, model: Path) -> None:
     with pytest.raises(InputError, match="phantom has no use for a model"):
         run_demo("phantom", tmp_path / "out", None, False, "x", model=str(model))
-    with pytest.raises(InputError, match="cannot be downloaded"):
-        run_demo("built-in", tmp_path / "out", None, False, "x", model=str(model))
+    for dataset in OF_A_FOLDER:
+        with pytest.raises(InputError, match="cannot be downloaded"):
+            run_demo(
+                dataset, tmp_path / "out", None, False, "x", model=str(model) if dataset == "built-in" else BUILT_IN
+            )
+    assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="miccai2012-train"):
         run_demo("built-in", tmp_path / "out", tmp_path, False, "x", model=str(model))
     with pytest.raises(InputError):

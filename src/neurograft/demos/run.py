@@ -52,6 +52,8 @@ DATASETS = (
 BUILT_IN = "builtin:subcortical"
 WITH_FULL = ("sources", "subcortical")
 """Those that have a full size."""
+OF_A_FOLDER = ("sources", "subcortical", "built-in")
+"""Those whose scans must be at hand."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -107,6 +109,8 @@ def run_demo(
         raise InputError(f"{dataset} has no use for ImageNet's weights", "Leave --imagenet out")
     if model != BUILT_IN and dataset != "built-in":
         raise InputError(f"{dataset} has no use for a model", "Leave --model out")
+    if dataset in OF_A_FOLDER:
+        _given(data_root)
     check_free(out, overwrite)
     identity = {"demo": dataset, "neurograft": neurograft.__version__, **({"full": True} if full else {})}
     if imagenet is not None:
@@ -121,16 +125,23 @@ def run_demo(
         elif dataset == "midbrain-qsm":
             outcomes |= _nuclei(folder, command, progress)
         elif dataset == "sources":
-            outcomes |= _sources(folder, data_root, command, progress, full, imagenet)
+            outcomes |= _sources(folder, _given(data_root), command, progress, full, imagenet)
         elif dataset == "built-in":
-            outcomes |= _built_in(folder, data_root, model, command, progress)
+            outcomes |= _built_in(folder, _given(data_root), model, command, progress)
         elif dataset == "subcortical":
-            outcomes |= _subcortical(folder, data_root, command, progress, full)
+            outcomes |= _subcortical(folder, _given(data_root), command, progress, full)
         else:
             for experiment in _experiments(dataset, folder, data_root):
                 outcomes |= _experiment_outcome(experiment, folder, command, progress)
         write_json(folder / "answers.json", {name: list(found.answer) for name, found in outcomes.items()})
     return outcomes
+
+
+def _given(data_root: Path | None) -> Path:
+    """The folder of scans that cannot be downloaded."""
+    if data_root is None:
+        raise InputError("these scans cannot be downloaded", "Give the folder above them as --data-root")
+    return data_root
 
 
 def _ages(folder: Path, data_root: Path | None, command: str, progress: Progress | None) -> dict[str, Outcome]:
@@ -155,14 +166,12 @@ def _nuclei(folder: Path, command: str, progress: Progress | None) -> dict[str, 
 
 def _sources(
     folder: Path,
-    data_root: Path | None,
+    data_root: Path,
     command: str,
     progress: Progress | None,
     full: bool,
     imagenet: Path | None,
 ) -> dict[str, Outcome]:
-    if data_root is None:
-        raise InputError("these scans cannot be downloaded", "Give the folder above them as --data-root")
     plan = FULL_SOURCES if full else SMALL_SOURCES
     scans = sources_scans(plan, folder / "scans", data_root)
     result = run_sources(plan, scans, folder / "models", imagenet, progress)
@@ -173,10 +182,8 @@ def _sources(
 
 
 def _subcortical(
-    folder: Path, data_root: Path | None, command: str, progress: Progress | None, full: bool
+    folder: Path, data_root: Path, command: str, progress: Progress | None, full: bool
 ) -> dict[str, Outcome]:
-    if data_root is None:
-        raise InputError("these scans cannot be downloaded", "Give the folder above them as --data-root")
     ladder = FULL if full else SMALL
     scans = subcortical_scans(folder / "scans", data_root, ladder.images_each)
     result = run_ladder(ladder, scans, folder / "models", progress)
@@ -192,11 +199,7 @@ def _ladder_outcome(
     return {words.name: Outcome(words.title, tuple(answer), table.headings, rows)}
 
 
-def _built_in(
-    folder: Path, data_root: Path | None, model: str, command: str, progress: Progress | None
-) -> dict[str, Outcome]:
-    if data_root is None:
-        raise InputError("these scans cannot be downloaded", "Give the folder above them as --data-root")
+def _built_in(folder: Path, data_root: Path, model: str, command: str, progress: Progress | None) -> dict[str, Outcome]:
     bundle = open_bundle(model)
     ladder = built_in_ladder(model)
     target = built_in_target(data_root)
