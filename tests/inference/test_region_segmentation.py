@@ -62,7 +62,7 @@ def randomised(bundle: Bundle, seed: int = 1) -> Bundle:
     """The same model with weights that look at neighbours."""
     network = build_network(bundle.info.recipe.network, len(bundle.side.channels), len(bundle.side.outputs), seed)
     state = {name: 3 * torch.randn_like(tensor) for name, tensor in network.state_dict().items()}
-    return Bundle(bundle.path, bundle.info, state)
+    return Bundle(bundle.path, bundle.info, lambda: state)
 
 
 def test_inside_the_region_stands_what_the_whole_image_gives(threshold_bundle: BundleMaker, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_inside_the_region_stands_what_the_whole_image_gives(threshold_bundle: B
     side_by_side = ["inference.overlap=0.0", "inference.merge=uniform"]
     whole = randomised(threshold_bundle(tmp_path / "whole", overrides=side_by_side))
     cut = randomised(threshold_bundle(tmp_path / "cut", overrides=[*side_by_side, *ORACLE]))
-    cut = Bundle(cut.path, cut.info, whole.state)
+    cut = Bundle(cut.path, cut.info, whole.read_state)
     image = Volume(np.random.default_rng(0).random(SHAPE).astype(np.float32), Grid.from_affine(SHAPE, np.eye(4)))
     mask = np.zeros(SHAPE, np.int32)
     mask[11:13, 11:13, 11:13] = 1

@@ -66,7 +66,7 @@ def test_a_sigmoid_model_decides_at_its_threshold(threshold_bundle: BundleMaker,
     bundle = threshold_bundle(tmp_path / "m", [0.51], slope=4, overrides=options)
     # Built with a row for background, which a sigmoid head does not have: take it off.
     state = {name: tensor[1:] if name.startswith("head.") else tensor for name, tensor in bundle.state.items()}
-    bundle = Bundle(bundle.path, bundle.info, state)
+    bundle = Bundle(bundle.path, bundle.info, lambda: state)
     result = Segmenter([bundle]).segment([image], keep_probabilities=True)
     assert np.array_equal(result.classes, logistic(image.data, 4, 0.51) >= 0.8)
     np.testing.assert_allclose(result.probabilities, logistic(image.data, 4, 0.51)[None], atol=1e-6)

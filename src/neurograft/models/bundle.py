@@ -5,7 +5,9 @@ Opening a bundle reads numbers and JSON, and runs nothing that the files contain
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,11 +107,22 @@ class BundleInfo(BaseModel):
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened model."""
+    """An opened model.
+
+    Attributes:
+        path: its folder.
+        info: what it is.
+        read_state: reads the weights; nothing keeps them in memory but who asks for them.
+    """
 
     path: Path
     info: BundleInfo
-    state: dict[str, Tensor]
+    read_state: Callable[[], dict[str, Tensor]]
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The weights by name, in single precision, read anew each time."""
+        return self.read_state()
 
     @property
     def labels(self) -> LabelTable:
@@ -206,13 +219,18 @@ def open_bundle(path: str | Path) -> Bundle:
         raise InputError(f"cannot be read as a bundle: {reason}", "Get the bundle anew", folder / INFO) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"cannot be read as a bundle: {error}", "Get the bundle anew", folder / INFO) from error
+    read_state = partial(_read_state, folder / WEIGHTS, info.weights_sha256)
+    read_state()
+    return Bundle(folder, info, read_state)
+
+
+def _read_state(path: Path, sha256: str) -> dict[str, Tensor]:
     try:
-        if _sha256(folder / WEIGHTS) != info.weights_sha256:
-            raise InputError(f"does not match the hash in {INFO}", "Get the bundle anew", folder / WEIGHTS)
-        state = in_single_precision(load_file(folder / WEIGHTS))
+        if _sha256(path) != sha256:
+            raise InputError(f"does not match the hash in {INFO}", "Get the bundle anew", path)
+        return in_single_precision(load_file(path))
     except (SafetensorError, OSError) as error:
-        raise InputError(f"cannot be read: {error}", "Get the bundle anew", folder / WEIGHTS) from error
-    return Bundle(folder, info, state)
+        raise InputError(f"cannot be read: {error}", "Get the bundle anew", path) from error
 
 
 def _sha256(path: Path) -> str:
