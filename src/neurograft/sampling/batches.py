@@ -163,7 +163,7 @@ class PatchBatches:
             self._mirror_axis,
             self.context,
         )
-        image, target = self._made(image, target, patches, generator, count, mine)
+        image, target = self._made(image, target, patches, generator, count, mine, step)
         target, unknown = split_unknown(target, self.cases, patches, spatial, self.mirror_pairs, self._mirror_axis)
         case_ids = tuple(self.cases[patch.case].id for patch in patches)
         numbers = self._covariates(patches)
@@ -183,6 +183,7 @@ class PatchBatches:
         generator: torch.Generator,
         count: int,
         mine: slice,
+        step: int,
     ) -> tuple[Tensor, Tensor]:
         """Put made images in the place of the maps to make them from; what they do not show is background."""
         maps = [self.cases[patch.case].generation for patch in patches]
@@ -190,7 +191,7 @@ class PatchBatches:
         if self.synthesiser is None or not voxels:
             return image, target
         block: Size = (image.shape[2], image.shape[3], image.shape[4])
-        draws = self.synthesiser.draw(count, block, self.spacing_mm, generator)[mine]
+        draws = self.synthesiser.draw(count, block, self.spacing_mm, generator, step)[mine]
         made, seen = self.synthesiser.make(image[:, 0], draws, self.spacing_mm, voxels)
         answer = (slice(first, first + size) for first, size in zip(self.context.before, target.shape[1:], strict=True))
         return torch.cat([made, image[:, 1:]], 1), torch.where(seen[:, *answer], target, 0)

@@ -28,6 +28,21 @@ def made(
     return images, seen, draws
 
 
+def test_the_first_steps_of_a_mixture_look_alike(classes: IntensityClasses) -> None:
+    def looks(step: int | None, **options: Any) -> list[Tensor]:
+        source = synthesiser(classes, **{"t1_first_steps": 3, "t1_mean_std": 0, **options})
+        generator = torch.Generator().manual_seed(0)
+        return [draw.mean[0, 1:] for draw in source.draw(20, SIZE, UNIT, generator, step)]
+
+    mixed = {"look": "mixed", "t1_probability": 0.5}
+    first = looks(2, **mixed)
+    assert all(torch.equal(mean, first[0]) for mean in first)
+    for step in (3, 100, None):
+        later = looks(step, **mixed)
+        assert 4 <= sum(torch.equal(mean, first[0]) for mean in later) <= 16
+    assert not any(torch.equal(mean, first[0]) for mean in looks(0, look="domain-random"))
+
+
 def test_a_draw_always_gives_the_same_image_alone_or_among_others(classes: IntensityClasses, head: Tensor) -> None:
     source = synthesiser(classes, "zscore_nonzero", lesion_probability=1, ghost_probability=1, ringing_probability=1)
     state = torch.get_rng_state()

@@ -39,9 +39,17 @@ class Synthesiser:
         self.tissues = Tissues.of(classes, config.means)
         self._on_device: dict[torch.device, Mapping[str, Tensor]] = {}
 
-    def draw(self, count: int, size: Size, spacing_mm: Triple, generator: torch.Generator) -> list[SynthesisDraw]:
-        """Draw ``count`` images of a size in voxels; the generator is on the CPU."""
-        return draw_synthesis(self.config, self.tissues, size, spacing_mm, count, generator)
+    def draw(
+        self, count: int, size: Size, spacing_mm: Triple, generator: torch.Generator, step: int | None = None
+    ) -> list[SynthesisDraw]:
+        """Draw ``count`` images of a size in voxels, for a training step where one is given.
+
+        The generator is on the CPU.
+        """
+        config = self.config
+        if config.look == "mixed" and step is not None and step < config.t1_first_steps:
+            config = config.model_copy(update={"look": "t1"})
+        return draw_synthesis(config, self.tissues, size, spacing_mm, count, generator)
 
     def prepare(self, classes: Tensor, spacing_mm: Triple) -> GenerationMap:
         """Count a whole volume of classes (D, H, W), which `make` needs to normalise parts of it."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from neurograft.recipes.schema.base import Range, Section, Share
 
@@ -33,6 +33,9 @@ class SynthesisConfig(Section):
     """``domain-random``: any contrast; ``t1``: means drawn about those of a hand-made T1-like table;
     ``mixed``: a T1-like patch with ``t1_probability``."""
     t1_probability: Share = Field(0.5, ge=0, le=1)
+    t1_first_steps: NonNegativeInt = 0
+    """Steps at the start of a training whose patches are all T1-like: where structures lie is learnt sooner
+    from one look, and other looks then build on it. Nothing where the look is ``domain-random``."""
     t1_mean_std: float = Field(0.05, ge=0)
     """Standard deviation of a class's mean about its mean in the table."""
     t1_std: PositiveRange = (0.01, 0.05)
