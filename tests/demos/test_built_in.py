@@ -22,6 +22,8 @@ from neurograft.training.run import train_model
 
 TINY = (
     "network.channels=[4,6,8]",
+    "network.auxiliary_heads=1",
+    "task.deep_supervision_weights=[1,0.5]",
     "sampling.patch_size=[16,16,16]",
     "compute.device=cpu",
     "compute.precision=fp32",
@@ -152,3 +154,13 @@ def test_what_is_missing_is_said_first(tmp_path: Path, data_root: Path, model: P
     with pytest.raises(InputError):
         run_demo("built-in", tmp_path / "out", data_root, False, "x", model=str(tmp_path / "nothing"))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_patch_covers_a_crop_and_little_more(data_root: Path, model: Path) -> None:
+    bundle = open_bundle(model)
+    for experiment in built_in.built_in_hippocampus(open_cohort(data_root / "msd-hippocampus"), bundle, "mine"):
+        spacing = bundle.info.recipe.preparation.spacing_mm or bundle.info.spacing_mm
+        for side, millimetres, crop in zip(
+            experiment.comparison.recipe.sampling.patch_size, spacing, built_in.CROPS_MM, strict=True
+        ):
+            assert crop <= side * millimetres < crop + 16 * millimetres

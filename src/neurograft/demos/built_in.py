@@ -1,5 +1,6 @@
 """What a built-in model is worth on real scans: as it is, adapted to a few people, and beside random weights."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from neurograft.studies.comparison import Arm
 
 NAME = "built-in"
 STRATEGY = "full"
-BUDGET = "600steps"
-"""Of each model on the target: about four minutes on two cores for `builtin:subcortical`."""
+BUDGET = "400steps"
+"""Of each model on the target: about two minutes on two cores for `builtin:subcortical`."""
 LAST_WEIGHTS = ("validation.hold_out=0", "validation.keep=last")
 SIZES = (1, 3, 7)
 HIPPOCAMPUS_SIZES = (1, 2, 5)
 HIPPOCAMPUS_BUDGET = "300steps"
+CROPS_MM = (48, 72, 48)
+"""What a patch covers of the hippocampus crops, at least: all of them, and not much of the air around."""
 HIPPOCAMPUS = JOINED_BY.join(("left hippocampus", "right hippocampus"))
 
 
@@ -90,9 +93,8 @@ def built_in_hippocampus(cohort: Cohort, model: Bundle, name: str) -> tuple[Expe
         name: what it is called.
     """
     known = domain_experiment(cohort)
-    recipe = override_recipe(
-        for_adaptation(model.info.recipe.model_dump(mode="json")), [*LAST_WEIGHTS, f"budget={HIPPOCAMPUS_BUDGET}"]
-    )
+    overrides = [*LAST_WEIGHTS, f"budget={HIPPOCAMPUS_BUDGET}", f"sampling.patch_size={_patch(model)}"]
+    recipe = override_recipe(for_adaptation(model.info.recipe.model_dump(mode="json")), overrides)
     comparison = replace(known.comparison, source=model, everyone=None, recipe=recipe)
     arms = [Arm(way, people) for people in HIPPOCAMPUS_SIZES for way in ("scratch", STRATEGY)]
     tested = len(known.comparison.test.subjects)
@@ -131,3 +133,10 @@ def built_in_hippocampus(cohort: Cohort, model: Bundle, name: str) -> tuple[Expe
         notes=known.notes,
     )
     return as_it_is, parts
+
+
+def _patch(model: Bundle) -> list[int]:
+    """Voxels of a patch that covers a crop, in steps that the network can halve."""
+    spacing = model.info.recipe.preparation.spacing_mm or model.info.spacing_mm
+    first, second, third = (math.ceil(length / side) for length, side in zip(CROPS_MM, spacing, strict=True))
+    return list(model.network().padded_size((first, second, third)))
