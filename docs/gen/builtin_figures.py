@@ -1,0 +1,53 @@
+"""Figures for the card of a built-in model, from what ``neurograft demo --dataset built-in`` wrote.
+
+Run ``python docs/gen/builtin_figures.py FOLDER FIGURES.tsv`` and give the table to ``neurograft model pack --figures``.
+"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+DATA = "MICCAI 2012, 15 training scans (T1-weighted, without skull)"
+CROPS = "Decathlon's hippocampus crops (T1-weighted)"
+WORDS = {"none": "as it is", "transfer": "adapted", "full": "adapted", "scratch": "from random weights"}
+POLICY = "a label that is not found counts 0"
+
+
+def main() -> None:
+    """Write a row for each way and count of people, and of the model as it is one for each structure."""
+    folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+    ladder = pd.read_csv(folder / "built-in-scores.tsv", sep="\t", dtype={"subject": str})
+    means = ladder[ladder["kind"] == "mean"]
+    rows = [
+        row_of(DATA, f"{WORDS[way]}, {people} people", "14 structures", group)
+        for (way, people), group in means.groupby(["way", "people"], sort=False)
+    ]
+    as_it_is = ladder[(ladder["kind"] == "label") & (ladder["way"] == "none")]
+    rows += [row_of(DATA, "as it is, 0 people", label, group) for label, group in as_it_is.groupby("label", sort=False)]
+    for name, label in (("built-in-hippocampus", "hippocampus"), ("built-in-hippocampus-parts", "mean of both parts")):
+        scores = pd.read_csv(folder / f"{name}-scores.tsv", sep="\t", dtype={"subject": str, "training_subjects": str})
+        by_case = scores.groupby(["strategy", "training_subjects", "subject", "case", "seed"])["dice"].mean()
+        rows += [
+            row_of(CROPS, f"{WORDS[way]}, {people} people", label, group.reset_index())
+            for (way, people), group in by_case.groupby(["strategy", "training_subjects"], sort=False)
+        ]
+    pd.DataFrame(rows).to_csv(out, sep="\t", index=False)
+
+
+def row_of(data: str, way: str, label: str, scores: pd.DataFrame) -> dict[str, object]:
+    """Mean and spread of Dice over test people."""
+    of_people = scores.groupby("subject")["dice"].mean()
+    return {
+        "data": data,
+        "model": way,
+        "label": label,
+        "Dice, mean": f"{of_people.mean():.3f}",
+        "SD": f"{of_people.std():.3f}",
+        "test people": len(of_people),
+        "empty masks": POLICY,
+    }
+
+
+if __name__ == "__main__":
+    main()
