@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from neurograft.errors import InputError
-from neurograft.imaging.preparation import PreparedImage, prepare_image, restore_classes, restore_probabilities
+from neurograft.imaging.preparation import PreparedImage, prepare_image, restore_probabilities
 from neurograft.imaging.prior import Prior, with_prior
 from neurograft.imaging.volume import Volume
 from neurograft.inference.engines import PLAIN_TORCH, EngineRequest
@@ -27,6 +27,7 @@ from neurograft.inference.regions import (
     predicted_region,
     region_on,
 )
+from neurograft.inference.restoring import WayBack
 from neurograft.inference.runners import Runners
 from neurograft.inference.slabs import joined
 from neurograft.inference.windows import WindowProgress, decide_classes, window_probabilities
@@ -141,28 +142,27 @@ class Segmenter:
         if self._prepare_alike:
             prepared = cut_region(prepared, region)
             image = torch.from_numpy(prepared.data)
-            volume_mm3 = prepared.grid.voxel_volume_mm3
+            back = WayBack.of(prepared)
             frames = None if prior is None else prior_of(image, recipe).numpy()
             slabs, plan = self.runners.slabs(image, progress)
-            slabs = gatherer.watching(slabs)
+            slabs = gatherer.watching(back.slabs(slabs, plan.axis, self._outside))
             if keep_probabilities:
-                probabilities = joined(slabs, plan.axis, prepared.grid.shape)
+                probabilities = joined(slabs, plan.axis, back.box.size)
                 classes = self.task.decide(probabilities, recipe.inference.threshold)
             else:
-                classes = self.runners.decided(slabs, plan.axis, prepared.grid.shape)
-            filtered = filter_components(
-                classes.cpu().numpy(), recipe.postprocessing, volume_mm3, near_prior(frames, recipe.postprocessing)
-            )
-            on_grid = restore_classes(filtered, prepared)
+                classes = self.runners.decided(slabs, plan.axis, back.box.size)
+            near = back.mask(near_prior(frames, recipe.postprocessing))
+            filtered = filter_components(classes.cpu().numpy(), recipe.postprocessing, back.voxel_volume_mm3, near)
+            on_grid = back.on_files(filtered)
             evidence: Evidence | None = gatherer.evidence(filtered)
-            restored = self._restore(probabilities, prepared) if keep_probabilities else None
+            restored = back.channels_on_files(probabilities.numpy(), self._outside) if keep_probabilities else None
         else:
             parts = []
             for number, (its, window) in enumerate(zip(self.recipes, self.runners.windows, strict=True)):
                 own = _prepare(volumes, its, mask, prior)
                 own = cut_region(own, region_on(region, prepared.grid, own.grid, window))
                 answer = self.runners.probabilities(number, torch.from_numpy(own.data), its, progress)
-                parts.append(torch.from_numpy(self._restore(answer, own)))
+                parts.append(torch.from_numpy(restore_probabilities(answer.numpy(), own, self._outside)))
             probabilities = self._mean(parts)
             volume_mm3 = volumes[0].grid.voxel_volume_mm3
             frames = None if prior is None else prior.frames
@@ -235,10 +235,11 @@ class Segmenter:
         answer = (self.locator or self).locate(seen, config.region_threshold, config.region_component_share, progress)
         return predicted_region(answer.on(prepared.grid), shape, config, smallest)
 
-    def _restore(self, probabilities: Tensor, prepared: PreparedImage) -> NDArray[np.float32]:
+    @property
+    def _outside(self) -> list[float]:
+        """What the models say of what they are not shown."""
         background = 1.0 if self.task.config.output == "softmax" else 0.0
-        outside = [background, *[0.0] * (len(probabilities) - 1)]
-        return restore_probabilities(probabilities.numpy(), prepared, outside)
+        return [background, *[0.0] * (len(self.task.outputs) - 1)]
 
     @staticmethod
     def _mean(parts: list[Tensor]) -> Tensor:
