@@ -18,21 +18,28 @@ def main() -> None:
     """Write a row for each way and count of people, and of the model as it is one for each structure."""
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     ladder = pd.read_csv(folder / "built-in-scores.tsv", sep="\t", dtype={"subject": str})
-    means = ladder[ladder["kind"] == "mean"]
+    means = ladder[(ladder["kind"] == "mean") & (ladder["label"] == "mean")]
     rows = [
-        row_of(DATA, f"{WORDS[way]}, {people} people", "14 structures", group)
+        row_of(DATA, words(way, people), "14 structures", group)
         for (way, people), group in means.groupby(["way", "people"], sort=False)
     ]
     as_it_is = ladder[(ladder["kind"] == "label") & (ladder["way"] == "none")]
     rows += [row_of(DATA, "as it is, 0 people", label, group) for label, group in as_it_is.groupby("label", sort=False)]
     for name, label in (("built-in-hippocampus", "hippocampus"), ("built-in-hippocampus-parts", "mean of both parts")):
+        if not (folder / f"{name}-scores.tsv").is_file():
+            continue
         scores = pd.read_csv(folder / f"{name}-scores.tsv", sep="\t", dtype={"subject": str, "training_subjects": str})
         by_case = scores.groupby(["strategy", "training_subjects", "subject", "case", "seed"])["dice"].mean()
         rows += [
-            row_of(CROPS, f"{WORDS[way]}, {people} people", label, group.reset_index())
+            row_of(CROPS, words(way, people), label, group.reset_index())
             for (way, people), group in by_case.groupby(["strategy", "training_subjects"], sort=False)
         ]
     pd.DataFrame(rows).to_csv(out, sep="\t", index=False)
+
+
+def words(way: str, people: str | int) -> str:
+    """How a model came about."""
+    return f"{WORDS[way]}, {people} {'person' if int(people) == 1 else 'people'}"
 
 
 def row_of(data: str, way: str, label: str, scores: pd.DataFrame) -> dict[str, object]:

@@ -19,4 +19,5 @@ class PostprocessingConfig(Section):
     prior_margin: int = Field(5, ge=0)
     """Steps, face to face, from a voxel to which the prior gives a label that still are near it."""
     min_voxels: int = Field(0, ge=0)
+    """Of the scan, where one is segmented; of the prepared grid in validation while training runs."""
     min_volume_mm3: float = Field(0.0, ge=0)
