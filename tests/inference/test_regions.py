@@ -301,3 +301,14 @@ def test_a_region_is_found_again_on_another_models_grid() -> None:
 
 def test_an_image_no_larger_than_the_region_is_whole() -> None:
     assert Region("predicted").words == "whole"
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), shape=st.tuples(*[st.integers(1, 3)] * 3), connectivity=st.sampled_from([6, 18, 26]))
+def test_specks_of_any_form_are_found(data: st.DataObject, shape: tuple[int, int, int], connectivity: int) -> None:
+    voxels = data.draw(st.lists(st.booleans(), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
+    found = np.zeros((5, 5, 5), np.float32)
+    found[1 : 1 + shape[0], 1 : 1 + shape[1], 1 : 1 + shape[2]] = np.reshape(voxels, shape)
+    wanted = PostprocessingConfig.model_validate({"connectivity": connectivity})
+    expected = ndimage.label(found, ndimage.generate_binary_structure(3, {6: 1, 18: 2, 26: 3}[connectivity]))[1]
+    assert len(coarse_parts(found[None], 0.5, 0.0, wanted, 1.0)) == expected

@@ -253,7 +253,9 @@ def _components(
     fewest: int,
 ) -> list[Part]:
     corner = ndimage.find_objects(found.view(np.uint8))[0]
-    components = cc3d.connected_components(found[corner], connectivity=connectivity)
+    # Neither as bool, of which cc3d stops at some arrays a voxel wide, nor as part of another array.
+    inside = np.ascontiguousarray(found[corner]).view(np.uint8)
+    components = cc3d.connected_components(inside, connectivity=connectivity)
     places = np.nonzero(components)
     numbers = components[places]
     weights = probability[corner][places].astype(np.float64)
