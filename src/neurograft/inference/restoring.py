@@ -33,8 +33,8 @@ class WayBack:
 
     Attributes:
         prepared: the image.
-        box: the voxels of the turned grid of the files that the prepared image shows; all of it where it was turned
-            by less than a right angle.
+        box: the voxels of the turned grid of the files that the prepared image shows; all of them where the axes of the
+            two do not run alike, as in the space of a template.
     """
 
     prepared: PreparedImage
@@ -98,17 +98,18 @@ class WayBack:
         length = self.prepared.grid.shape[axis]
         last: Tensor | None = None
         for slab in slabs:
-            part = slab.activations
-            for each in across:
-                part = _interpolate(part, 1 + each, positions[each])
-            begin, end = slab.start, slab.start + slab.activations.shape[1 + axis]
+            part, begin = slab.activations, slab.start
+            end = begin + part.shape[1 + axis]
             if last is not None:
                 # Between two slabs lie voxels that both decide.
                 part, begin = torch.cat([last, part], 1 + axis), begin - 1
             reach = len(along) if end == length else int((along <= end - 1).sum())
-            if reach > done:
-                yield Slab(done, _interpolate(part, 1 + axis, along[done:reach] - begin))
-                done = reach
+            for start in range(done, reach, SLAB_VOXELS):
+                fine = _interpolate(part, 1 + axis, along[start : min(start + SLAB_VOXELS, reach)] - begin)
+                for each in across:
+                    fine = _interpolate(fine, 1 + each, positions[each])
+                yield Slab(start, fine)
+            done = max(done, reach)
             last = part.narrow(1 + axis, part.shape[1 + axis] - 1, 1).clone()
 
     def _turned(self, probabilities: Tensor, axis: int, outside: Sequence[float]) -> Iterator[Slab]:
