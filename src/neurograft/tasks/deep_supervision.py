@@ -45,7 +45,7 @@ def supervised_scales(
     for name, weight in zip(names, weights, strict=True):
         if weight == 0:
             continue
-        logits = outputs[name].float()
+        logits = outputs[name]
         factors = tuple(fine // coarse for fine, coarse in zip(full, logits.shape[2:], strict=True))
         if targets == "downsampled":
             yield weight / total, logits, truth.coarser(factors)

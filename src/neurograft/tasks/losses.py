@@ -35,13 +35,25 @@ def dice_loss(
         Milletari, Navab, Ahmadi 2016, V-Net, section 3; P3's public code.
     """
     probabilities, truth = probabilities * known, truth * known
-    axes = (0, 2, 3, 4) if reduction == "batch" else (2, 3, 4)
-    overlap = (probabilities * truth).sum(axes)
-    if denominator == "squared":
-        total = probabilities.square().sum(axes) + truth.sum(axes)
-    else:
-        total = probabilities.sum(axes) + truth.sum(axes)
-    return 1 - ((2 * overlap + smoothing) / (total + smoothing)).mean()
+    axes = (2, 3, 4)
+    predicted = (probabilities.square() if denominator == "squared" else probabilities).sum(axes)
+    return dice_of_sums((probabilities * truth).sum(axes), predicted, truth.sum(axes), reduction, smoothing)
+
+
+def dice_of_sums(
+    overlap: Tensor, predicted: Tensor, voxels: Tensor, reduction: Literal["batch", "sample"], smoothing: float
+) -> Tensor:
+    """`dice_loss` from what it needs of the voxels, (N, K) each.
+
+    Args:
+        overlap: sums of a channel's probability over its own voxels.
+        predicted: of its probability, or of the square, over all voxels.
+        voxels: how many are its own.
+        reduction, smoothing: as above.
+    """
+    if reduction == "batch":
+        overlap, predicted, voxels = (sums.sum(0) for sums in (overlap, predicted, voxels))
+    return 1 - ((2 * overlap + smoothing) / (predicted + voxels + smoothing)).mean()
 
 
 def cross_entropy_loss(
@@ -65,6 +77,20 @@ def cross_entropy_loss(
         weights = annotated * (of_class * truth).sum(1, keepdim=True)
         return (per_voxel * weights).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
     return (per_voxel * annotated).sum() / annotated.sum().clamp(min=1)
+
+
+def cross_entropy_of_sums(surprise: Tensor, voxels: Tensor, class_weights: Sequence[float] | None = None) -> Tensor:
+    """`cross_entropy_loss` from what it needs of the voxels, (N, K) each.
+
+    Args:
+        surprise: sums of the negative logarithm of a class's probability over its own voxels.
+        voxels: how many are its own.
+        class_weights: as above.
+    """
+    if class_weights is None:
+        return surprise.sum() / voxels.sum().clamp(min=1)
+    weights = voxels.new_tensor(class_weights)
+    return (surprise * weights).sum() / (voxels * weights).sum().clamp(min=torch.finfo(voxels.dtype).tiny)
 
 
 def binary_cross_entropy_loss(logits: Tensor, truth: Tensor, known: Tensor) -> Tensor:

@@ -10,8 +10,17 @@ from neurograft.sampling.batches import Batch
 from neurograft.tasks.age import AgeScale, age_loss, scheduled_weight
 from neurograft.tasks.boundary import boundary_loss
 from neurograft.tasks.deep_supervision import supervised_scales
-from neurograft.tasks.losses import binary_cross_entropy_loss, cross_entropy_loss, dice_loss, log_softmax, one_hot
+from neurograft.tasks.losses import (
+    binary_cross_entropy_loss,
+    cross_entropy_loss,
+    cross_entropy_of_sums,
+    dice_loss,
+    dice_of_sums,
+    log_softmax,
+    one_hot,
+)
 from neurograft.tasks.protocol import DICE, Figure
+from neurograft.tasks.softmax_sums import SoftmaxSums, softmax_sums
 from neurograft.tasks.truth import Truth
 from neurograft.transfer import output_names
 
@@ -94,13 +103,14 @@ class SegmentationTask:
         """Dice, cross-entropy, or both, of logits (N, K, D, H, W)."""
         config = self.config
         softmax = config.output == "softmax"
+        if softmax and truth.unknown is None and (config.dice_activation == "output" or config.loss == "ce"):
+            return self._loss_of_sums(softmax_sums(logits, truth.target, config.dice_denominator == "squared"))
+        logits = logits.float()
         annotated, known = truth.annotated, truth.known_labels()
         classes = one_hot(truth.target, len(self.outputs), first_class=0 if softmax else 1)
         logs = log_softmax(logits, truth.unknown) if softmax else logits
         if not softmax or config.dice_activation == "sigmoid":
             probabilities = logits.sigmoid()
-        elif truth.unknown is None:
-            probabilities = logits.softmax(1)
         else:
             probabilities = logs.exp()
         if softmax and truth.unknown is not None:
@@ -125,6 +135,18 @@ class SegmentationTask:
         if softmax:
             return loss + cross_entropy_loss(logs, classes, annotated, config.class_weight_values)
         return loss + binary_cross_entropy_loss(logits, classes, known)
+
+    def _loss_of_sums(self, sums: SoftmaxSums) -> Tensor:
+        """The same where every voxel's class is known, or nothing about it is."""
+        config = self.config
+        terms = []
+        if config.loss != "ce":
+            counted = slice(None if config.include_background else 1, None)
+            overlap, predicted, voxels = (each[:, counted] for each in (sums.overlap, sums.predicted, sums.voxels))
+            terms.append(dice_of_sums(overlap, predicted, voxels, config.dice_reduction, config.dice_smoothing))
+        if config.loss != "dice":
+            terms.append(cross_entropy_of_sums(sums.surprise, sums.voxels, config.class_weight_values))
+        return torch.stack(terms).sum()
 
     def _boundary_loss(self, logits: Tensor, truth: Truth) -> Tensor:
         labels = self.activate(logits)[:, len(self.outputs) - len(self.labels) :]

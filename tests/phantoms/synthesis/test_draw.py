@@ -48,9 +48,13 @@ def test_everything_stays_in_its_range(classes: IntensityClasses) -> None:
         assert sum(length > 0 for length in draw.slice_mm) in (0, 1, 3)
         assert all(length == 0 or 1.5 <= length <= 6 for length in draw.slice_mm)
         if draw.view is not None:
-            axis, first, last = draw.view
-            assert 0.6 * SIZE[axis] - 1 <= last - first + 1 < SIZE[axis]
-            assert first == 0 or last == SIZE[axis] - 1
+            assert not draw.view.is_all
+            ends = [
+                (start, length - stop, length)
+                for start, stop, length in zip(draw.view.start, draw.view.stop, SIZE, strict=True)
+            ]
+            ((first, last, length),) = (each for each in ends if each[0] or each[1])
+            assert min(first, last) == 0 < max(first, last) <= 0.4 * length + 1
 
 
 @pytest.mark.parametrize(
@@ -64,6 +68,7 @@ def test_everything_stays_in_its_range(classes: IntensityClasses) -> None:
         ("ghost", lambda draw: draw.ghost is not None),
         ("strip", lambda draw: draw.strip_border_mm is not None),
         ("partial_view", lambda draw: draw.view is not None),
+        ("tight_view", lambda draw: draw.view is not None and draw.view.is_all),
         ("zero_air", lambda draw: draw.zero_air),
         ("lesion", lambda draw: bool(draw.lesions)),
     ],

@@ -1,12 +1,15 @@
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from neurograft.errors import InputError
 from neurograft.imaging.intensity_classes import IntensityClasses
-from neurograft.phantoms.synthesis import SynthesisDraw, Synthesiser
+from neurograft.imaging.normalisation import percentile_minmax, zscore
+from neurograft.phantoms.synthesis import SynthesisDraw, Synthesiser, View
 from neurograft.recipes.schema import PreparationConfig, SynthesisConfig
 
 UNIT = (1.0, 1.0, 1.0)
@@ -87,11 +90,44 @@ def test_what_lies_outside_of_the_field_of_view_is_zero_and_said(classes: Intens
     images, seen, draws = made(source, head, count=4)
     for image, part, draw in zip(images, seen, draws, strict=True):
         assert draw.view is not None
-        axis, first, last = draw.view
+        axis = next(each for each in range(3) if draw.view.stop[each] - draw.view.start[each] < SIZE[each])
         inside = torch.zeros(SIZE, dtype=torch.bool)
-        inside.narrow(axis, first, last - first + 1).fill_(True)
+        inside.narrow(axis, draw.view.start[axis], draw.view.stop[axis] - draw.view.start[axis]).fill_(True)
         assert torch.equal(part, inside)
         assert not bool(image[0][~inside].any())
+
+
+@pytest.mark.parametrize("kind", ["zscore", "zscore_nonzero", "percentile"])
+def test_a_tight_view_is_what_preparation_and_padding_make_of_a_crop(
+    classes: IntensityClasses, head: Tensor, kind: str
+) -> None:
+    """The box is cut out of the same patch without it, prepared as a scan of its own, and padded."""
+    prepare = {
+        "zscore": lambda data: zscore(data, "all"),
+        "zscore_nonzero": lambda data: zscore(data, "nonzero"),
+        "percentile": lambda data: percentile_minmax(data, 1, 99),
+    }[kind]
+    options = {"tight_view_probability": 1.0, "tight_view_mm": (20.0, 34.0), "zero_air_probability": 1.0}
+    images, seen, draws = made(synthesiser(classes, kind, **options), head, count=6)
+    plain = synthesiser(classes, "none", **options)
+    for image, part, draw in zip(images, seen, draws, strict=True):
+        assert draw.view is not None
+        inside = torch.zeros(SIZE, dtype=torch.bool)
+        inside[draw.view.box] = True
+        assert torch.equal(part, inside)
+        assert all(20 <= stop - start <= 34 for start, stop in zip(draw.view.start, draw.view.stop, strict=True))
+        whole, _ = plain.make(head[None], [replace(draw, view=None)], UNIT, [plain.prepare(head, UNIT).voxels])
+        crop = whole[0][:, *draw.view.box].numpy()
+        expected = torch.from_numpy(prepare(crop.copy()))
+        np.testing.assert_allclose(image[:, *draw.view.box], expected, atol=2e-2)
+        assert torch.equal(image[0][~inside], image[:, *draw.view.box].min().expand(int((~inside).sum())))
+
+
+def test_a_tight_view_larger_than_the_patch_shows_all_of_it(classes: IntensityClasses, head: Tensor) -> None:
+    options = {"tight_view_probability": 1.0, "tight_view_mm": (90.0, 100.0)}
+    _, seen, (draw,) = made(synthesiser(classes, "zscore", **options), head)
+    assert draw.view == View((0, 0, 0), SIZE, is_all=True)
+    assert bool(seen.all())
 
 
 def test_lesions_stand_out_of_white_matter_only(classes: IntensityClasses, head: Tensor) -> None:

@@ -4,6 +4,7 @@ from neurograft.phantoms.synthesis.draw import SynthesisDraw
 from neurograft.phantoms.synthesis.look import Look, LookRow, read_look
 from neurograft.phantoms.synthesis.synthesiser import Synthesiser
 from neurograft.phantoms.synthesis.tissues import Tissues
+from neurograft.phantoms.synthesis.view import View
 from neurograft.phantoms.synthesis.volumes import GenerationMap, TissueVoxels
 
 __all__ = [
@@ -14,5 +15,6 @@ __all__ = [
     "Synthesiser",
     "TissueVoxels",
     "Tissues",
+    "View",
     "read_look",
 ]

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from neurograft.phantoms.synthesis.tissues import Tissues
+from neurograft.phantoms.synthesis.view import View, cut_off_view, tight_view
 from neurograft.recipes.schema import Range, Size, SynthesisConfig, Triple
 
 
@@ -41,7 +42,7 @@ class SynthesisDraw:
         zero_air: air is exactly 0.
         strip_border_mm: how far outside of the brain all is 0, or ``None`` for a whole head.
         strip_wobble: (n0, n1, n2) float64, control points in mm of the unevenness of that border.
-        view: an axis, the first and the last voxel to be seen along it, or ``None`` for all.
+        view: what is seen, or ``None`` for all.
     """
 
     mean: Tensor
@@ -59,7 +60,7 @@ class SynthesisDraw:
     zero_air: bool = False
     strip_border_mm: float | None = None
     strip_wobble: Tensor | None = None
-    view: tuple[int, int, int] | None = None
+    view: View | None = None
 
     @property
     def bias_log_std(self) -> float:
@@ -131,7 +132,7 @@ def _draw(
         border = number(config.strip_border_mm)
         counts = control_counts(size, spacing_mm, STRIP_WOBBLE_SPACING_MM)
         wobble = torch.randn(counts, generator=generator, dtype=torch.float64) * STRIP_WOBBLE_MM
-    return SynthesisDraw(
+    drawn = SynthesisDraw(
         mean=mean,
         std=std,
         noise_seed=int(torch.randint(2**62, (1,), generator=generator)),
@@ -158,11 +159,15 @@ def _draw(
         strip_border_mm=border,
         strip_wobble=wobble,
         view=(
-            _view(size, integer(0, 2), number(config.partial_view_share), happens(0.5))
+            cut_off_view(size, integer(0, 2), number(config.partial_view_share), happens(0.5))
             if happens(config.partial_view_probability)
             else None
         ),
     )
+    if not happens(config.tight_view_probability):
+        return drawn
+    shares = torch.rand((2, 3), generator=generator, dtype=torch.float64)
+    return replace(drawn, view=tight_view(size, spacing_mm, config.tight_view_mm, shares))
 
 
 def control_counts(size: Size, spacing_mm: Triple, distance_mm: float) -> Size:
@@ -214,12 +219,6 @@ def _slices(config: SynthesisConfig, axis: int, share: Callable[[], float]) -> T
         side = low + (high - low) / 3 * length
         return (side, side, side)
     return _on(axis, low + (high - low) * length, 0.0)
-
-
-def _view(size: Size, axis: int, share: float, at_start: bool) -> tuple[int, int, int]:
-    """What is seen along one axis, of which one end is cut off."""
-    unseen = min(round(size[axis] * share), size[axis] - 1)
-    return (axis, unseen, size[axis] - 1) if at_start else (axis, 0, size[axis] - 1 - unseen)
 
 
 def _between(bounds: Range, share: Tensor) -> Tensor:

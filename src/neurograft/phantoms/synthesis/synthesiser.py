@@ -74,8 +74,11 @@ class Synthesiser:
         )
         seen = torch.ones(classes.shape, dtype=torch.bool, device=classes.device)
         for number, (draw, volume) in enumerate(zip(draws, volumes, strict=True)):
-            image = self._raw(classes[number].long(), draw, spacing_mm, seen[number])
-            images[number] = of_tissues(draw, self.tissues, volume, self.preparation)(image)
+            image = self._raw(classes[number].long(), draw, spacing_mm)
+            if draw.view is not None:
+                seen[number] = draw.view.mask(image.shape[1:], image.device)
+                image.mul_(seen[number])
+            images[number] = self._normalised(image, draw, volume)
         return images, seen
 
     def make_volume(self, classes: Tensor, spacing_mm: Triple, seed: int) -> Tensor:
@@ -85,13 +88,23 @@ class Synthesiser:
         """
         depth, height, width = classes.shape
         generator = torch.Generator().manual_seed(seed)
-        config = self.config.model_copy(update={"partial_view_probability": 0.0})
+        config = self.config.model_copy(update={"partial_view_probability": 0.0, "tight_view_probability": 0.0})
         (draw,) = draw_synthesis(config, self.tissues, (depth, height, width), spacing_mm, 1, generator)
-        image = self._raw(classes.long(), draw, spacing_mm, torch.ones_like(classes, dtype=torch.bool))
+        image = self._raw(classes.long(), draw, spacing_mm)
         return of_image(image, self.preparation)(image)
 
-    def _raw(self, classes: Tensor, draw: SynthesisDraw, spacing_mm: Triple, seen: Tensor) -> Tensor:
-        """(C, d, h, w) before it is normalised; marks in ``seen`` what lies outside of the field of view."""
+    def _normalised(self, image: Tensor, draw: SynthesisDraw, volume: TissueVoxels) -> Tensor:
+        """A patch (C, d, h, w), changed in place: as its volume would be, or as a tight crop of its own."""
+        if draw.view is None or not draw.view.is_all:
+            return of_tissues(draw, self.tissues, volume, self.preparation)(image)
+        crop = image[:, *draw.view.box]
+        crop = of_image(crop, self.preparation)(crop.clone())
+        image[:] = crop.amin((1, 2, 3), keepdim=True)
+        image[:, *draw.view.box] = crop
+        return image
+
+    def _raw(self, classes: Tensor, draw: SynthesisDraw, spacing_mm: Triple) -> Tensor:
+        """(C, d, h, w) before it is normalised, all of it in view."""
         device = classes.device
         known = self._tables(device)
         generator = torch.Generator(device=device).manual_seed(draw.noise_seed)
@@ -117,13 +130,6 @@ class Synthesiser:
         kept = stripped_view(brain, draw, spacing_mm)
         if draw.zero_air:
             kept = kept & ~air
-        if draw.view is not None:
-            axis, first, last = draw.view
-            places = torch.arange(classes.shape[axis], device=device)
-            shape = [1, 1, 1]
-            shape[axis] = -1
-            seen.logical_and_(((places >= first) & (places <= last)).reshape(shape))
-            kept = kept & seen
         return image.mul_(kept)
 
     def _tables(self, device: torch.device) -> Mapping[str, Tensor]:
