@@ -1,6 +1,7 @@
-"""Figures for the card of a built-in model, from what ``neurograft demo --dataset built-in`` wrote.
+"""Figures for a built-in model's card, from what ``neurograft demo`` wrote for built-in and built-in-hippocampus.
 
-Run ``python docs/gen/builtin_figures.py FOLDER FIGURES.tsv`` and give the table to ``neurograft model pack --figures``.
+Run ``python docs/gen/builtin_figures.py FOLDER [FOLDER ...] FIGURES.tsv`` and give the table to ``neurograft model pack
+--figures``.
 """
 
 import sys
@@ -16,7 +17,15 @@ POLICY = "a label that is not found counts 0"
 
 def main() -> None:
     """Write a row for each way and count of people, and of the model as it is one for each structure."""
-    folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+    *folders, out = map(Path, sys.argv[1:])
+    rows = [row for folder in folders for row in (*ladder_rows(folder), *crops_rows(folder))]
+    pd.DataFrame(rows).to_csv(out, sep="\t", index=False)
+
+
+def ladder_rows(folder: Path) -> list[dict[str, object]]:
+    """Of the fourteen structures."""
+    if not (folder / "built-in-scores.tsv").is_file():
+        return []
     ladder = pd.read_csv(folder / "built-in-scores.tsv", sep="\t", dtype={"subject": str})
     means = ladder[(ladder["kind"] == "mean") & (ladder["label"] == "mean")]
     rows = [
@@ -25,6 +34,12 @@ def main() -> None:
     ]
     as_it_is = ladder[(ladder["kind"] == "label") & (ladder["way"] == "none")]
     rows += [row_of(DATA, "as it is, 0 people", label, group) for label, group in as_it_is.groupby("label", sort=False)]
+    return rows
+
+
+def crops_rows(folder: Path) -> list[dict[str, object]]:
+    """Of the hippocampus and its parts."""
+    rows = []
     for name, label in (("built-in-hippocampus", "hippocampus"), ("built-in-hippocampus-parts", "mean of both parts")):
         if not (folder / f"{name}-scores.tsv").is_file():
             continue
@@ -34,7 +49,7 @@ def main() -> None:
             row_of(CROPS, words(way, people), label, group.reset_index())
             for (way, people), group in by_case.groupby(["strategy", "training_subjects"], sort=False)
         ]
-    pd.DataFrame(rows).to_csv(out, sep="\t", index=False)
+    return rows
 
 
 def words(way: str, people: str | int) -> str:

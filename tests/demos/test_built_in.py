@@ -74,19 +74,27 @@ def model(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def out(data_root: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole demonstration, with one person a model."""
+    """The fourteen structures, with one person a model."""
     folder = tmp_path_factory.mktemp("built-in") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(built_in, "SIZES", (1,))
-        patch.setattr(built_in, "BUDGET", "1steps")
-        patch.setattr(built_in, "HIPPOCAMPUS_SIZES", (1,))
-        patch.setattr(built_in, "HIPPOCAMPUS_BUDGET", "1steps")
         patch.setattr(built_in, "LAST_WEIGHTS", (*built_in.LAST_WEIGHTS, *TINY))
-        run_demo("built-in", folder, data_root, False, "neurograft demo --dataset built-in", model=str(model))
+        run_demo("built-in", folder, data_root, False, "x", model=str(model), people=[1], budget="1steps")
     return folder
 
 
-def test_each_question_has_its_page_and_tables(out: Path, model: Path) -> None:
+@pytest.fixture(scope="module")
+def crops(data_root: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hippocampus, with one person a model."""
+    folder = tmp_path_factory.mktemp("crops") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(built_in, "HIPPOCAMPUS_SIZES", (1,))
+        patch.setattr(built_in, "HIPPOCAMPUS_BUDGET", "1steps")
+        patch.setattr(built_in, "LAST_WEIGHTS", (*built_in.LAST_WEIGHTS, *TINY))
+        run_demo("built-in-hippocampus", folder, data_root, False, "x", model=str(model))
+    return folder
+
+
+def test_the_ladder_has_its_page_and_tables(out: Path) -> None:
     scores = pd.read_csv(out / "built-in-scores.tsv", sep="\t", dtype={"subject": str})
     labels = scores[scores["kind"] == "label"]
     assert set(labels["label"]) == set(STRUCTURES)
@@ -96,7 +104,24 @@ def test_each_question_has_its_page_and_tables(out: Path, model: Path) -> None:
     assert "has seen none of these people" in text
     assert "no like-for-like" in text
     assert "0.834" in text, "the paper's row stands beside"
-    for name in ("built-in", "built-in-hippocampus", "built-in-hippocampus-parts"):
+    assert "<svg" in (out / "built-in.html").read_text("utf-8")
+
+
+def test_the_model_as_it_is_needs_nobody_to_learn_from(data_root: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(built_in, "LAST_WEIGHTS", (*built_in.LAST_WEIGHTS, *TINY))
+        found = run_demo("built-in", tmp_path / "out", data_root, False, "x", model=str(model), people=[0])
+    scores = pd.read_csv(tmp_path / "out" / "built-in-scores.tsv", sep="\t")
+    assert set(scores["way"]) == {"none"}
+    assert "as it is: mean Dice" in found["built-in"].answer[0]
+    text = (tmp_path / "out" / "built-in.md").read_text("utf-8")
+    assert "random weights" not in text
+    assert "<svg" in (tmp_path / "out" / "built-in.html").read_text("utf-8")
+
+
+def test_the_hippocampus_has_its_pages_and_tables(crops: Path) -> None:
+    out = crops
+    for name in ("built-in-hippocampus", "built-in-hippocampus-parts"):
         assert "<svg" in (out / f"{name}.html").read_text("utf-8")
     whole = pd.read_csv(out / "built-in-hippocampus-scores.tsv", sep="\t")
     assert set(whole["label"]) == {"Hippocampus"}
@@ -107,12 +132,12 @@ def test_each_question_has_its_page_and_tables(out: Path, model: Path) -> None:
     assert set(parts["seed"]) == {0, 1, 2}
 
 
-def test_every_label_starts_from_its_namesake(out: Path) -> None:
-    folder = next((out / "models" / "ladder").glob("*transfer-1*run0*seed0"))
+def test_every_label_starts_from_its_namesake(out: Path, crops: Path) -> None:
+    folder = next((out / "models").glob("*transfer-1*run0*seed0"))
     loading = pd.read_csv(folder / "loading.tsv", sep="\t").to_csv(sep="\t")
     assert "Left Thalamus Proper" in loading
     assert "left thalamus" in loading
-    parts = next((out / "models" / "built-in-hippocampus-parts").glob("full-1-seed0"))
+    parts = next((crops / "models" / "built-in-hippocampus-parts").glob("full-1-seed0"))
     text = (parts / "loading.tsv").read_text()
     assert built_in.HIPPOCAMPUS in text
     bundle = open_bundle(folder)
@@ -143,6 +168,8 @@ def test_everybody_is_scored_by_models_that_never_saw_them() -> None:
 def test_what_is_missing_is_said_first(tmp_path: Path, data_root: Path, model: Path) -> None:
     with pytest.raises(InputError, match="phantom has no use for a model"):
         run_demo("phantom", tmp_path / "out", None, False, "x", model=str(model))
+    with pytest.raises(InputError, match="phantom has no use for --people"):
+        run_demo("phantom", tmp_path / "out", None, False, "x", people=[1])
     for dataset in OF_A_FOLDER:
         with pytest.raises(InputError, match="cannot be downloaded"):
             run_demo(

@@ -14,7 +14,8 @@ def demo(
         str,
         typer.Option(
             help="phantom, neuromelanin (P1's protocol), midbrain-qsm (P2's) or ages; on real scans msd-hippocampus, "
-            "label-budget, sources (P4's seven), subcortical (P5's ladder) or built-in (a finished model's worth)."
+            "label-budget, sources (P4's seven), subcortical (P5's ladder), built-in or built-in-hippocampus (what a "
+            "finished model is worth)."
         ),
     ] = "phantom",
     data_root: Annotated[
@@ -35,8 +36,20 @@ def demo(
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="For built-in: the model that is looked at, a name or a folder.")
+        str, typer.Option(help="For built-in and built-in-hippocampus: the model, a name or a folder.")
     ] = "builtin:subcortical",
+    people: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=0,
+            help="For built-in: learn from this many; may be repeated. 1, 3 and 7 without it.",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="For built-in: of each model, such as 400steps, which it is without it.", show_default=False),
+    ] = None,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -54,7 +67,7 @@ def demo(
             typer.echo(f"[{done + 1}/{total}] {name}", err=True)
 
     command = " ".join(["neurograft", *sys.argv[1:]])
-    outcomes = run_demo(dataset, out, data_root, overwrite, command, progress, full, imagenet, model)
+    outcomes = run_demo(dataset, out, data_root, overwrite, command, progress, full, imagenet, model, people, budget)
     if json:
         show_json({name: {"page": str(out / f"{name}.html"), "answer": r.answer} for name, r in outcomes.items()})
         return

@@ -1,6 +1,7 @@
 """What a built-in model is worth on real scans: as it is, adapted to a few people, and beside random weights."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from neurograft.recipes.pretrained import for_adaptation
 from neurograft.studies.comparison import Arm
 
 NAME = "built-in"
+CROPS_NAME = "built-in-hippocampus"
 STRATEGY = "full"
 BUDGET = "400steps"
 """Of each model on the target: about two minutes on two cores for `builtin:subcortical`."""
@@ -31,11 +33,14 @@ CROPS_MM = (48, 72, 48)
 HIPPOCAMPUS = JOINED_BY.join(("left hippocampus", "right hippocampus"))
 
 
-def built_in_ladder(model: str) -> Ladder:
-    """A finished model on fourteen structures of real scans, with 0, 1, 3 and 7 labelled people, and its twin.
+def built_in_ladder(model: str, people: Sequence[int] | None = None, budget: str | None = None) -> Ladder:
+    """A finished model on fourteen structures of real scans, without labelled people and with some, and its twin.
 
     Args:
         model: what it is called.
+        people: how many are learnt from, some numbers; the model as it is comes first in any case, and alone
+            for 0. `SIZES` unless given.
+        budget: of each model on the target; `BUDGET` unless given.
     """
     plan = NetworkPlan(
         name=model,
@@ -43,10 +48,11 @@ def built_in_ladder(model: str) -> Ladder:
         overrides=LAST_WEIGHTS,
         strategy=STRATEGY,
         source_budget="0steps",
-        budget=BUDGET,
+        budget=budget or BUDGET,
         ways=(("none", False), ("transfer", False), ("scratch", False)),
     )
-    return Ladder(SIZES, images_each=0, networks=(plan,), mixed_sizes=())
+    sizes = tuple(sorted(set(SIZES if people is None else people) - {0}))
+    return Ladder(sizes, images_each=0, networks=(plan,), mixed_sizes=())
 
 
 def built_in_target(data_root: Path) -> Cohort:
@@ -64,18 +70,24 @@ def built_in_target(data_root: Path) -> Cohort:
 def built_in_words(ladder: Ladder, model: str) -> LadderWords:
     """What the page of the ladder says."""
     sizes = ", ".join(map(str, ladder.sizes))
+    (plan,) = ladder.networks
+    learning = (
+        f"{sizes} target people, one set inside the next, were learnt from by {STRATEGY}, and by a twin of the same "
+        "network and recipe from random weights.",
+        "Everybody was scored at every count: those whom a model had learnt from by a second one that had learnt from "
+        "as many others.",
+        f"{plan.budget} on target people by the model's own recipe for scans. The last weights were kept, and nobody "
+        "was held out to choose them.",
+    )
+    adapted = ", and adapted to a few labelled people" if sizes else ""
     return LadderWords(
         name=NAME,
-        title=f"{model} on real scans: as it is, and adapted to a few labelled people",
+        title=f"{model} on real scans: as it is{adapted}",
         data="MICCAI 2012 multi-atlas challenge, 15 training scans (OASIS; Neuromorphometrics, Inc.), CC BY-NC 3.0",
         method=(
             f"{model} has seen none of these people. Its labels were matched to the fourteen structures by their "
-            f"names; {sizes} target people, one set inside the next, were then learnt from by {STRATEGY}, and by a "
-            "twin of the same network and recipe from random weights.",
-            "Everybody was scored at every count: those whom a model had learnt from by a second one that had learnt "
-            "from as many others.",
-            f"{BUDGET.removesuffix('steps')} steps on target people by the model's own recipe for scans. The last "
-            "weights were kept, and nobody was held out to choose them; the settings were fixed before the run.",
+            "names.",
+            *(learning if sizes else ()),
             "No atlas, no registration, no standardisation of intensities.",
             f"The paper's figures: {PAPER_WORDS}. Here the source is made, and the official test scans are not among "
             "the 15: the rows are no like-for-like comparison.",
@@ -104,7 +116,7 @@ def built_in_hippocampus(cohort: Cohort, model: Bundle, name: str) -> tuple[Expe
     )
     whole = {"Hippocampus": tuple(cohort.labels.names)}
     as_it_is = Experiment(
-        name=f"{NAME}-hippocampus",
+        name=CROPS_NAME,
         title=f"{name} on hippocampus crops, without any label",
         question="How well is the hippocampus found, both parts as one, in crops that the model has seen nothing like?",
         comparison=replace(
@@ -120,7 +132,7 @@ def built_in_hippocampus(cohort: Cohort, model: Bundle, name: str) -> tuple[Expe
         notes=known.notes,
     )
     parts = Experiment(
-        name=f"{NAME}-hippocampus-parts",
+        name=f"{CROPS_NAME}-parts",
         title=f"{name} adapted to the parts of the hippocampus",
         question="Does a model that knows the hippocampus whole help to learn its parts from one, two and five people?",
         comparison=replace(comparison, arms=tuple(arms), label_from=dict.fromkeys(cohort.labels.names, HIPPOCAMPUS)),

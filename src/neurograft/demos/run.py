@@ -1,6 +1,6 @@
 """Run a demonstration: make or find the scans, compare strategies, write pages and tables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from neurograft.demos.sources_page import TITLE as SOURCES_TITLE
 from neurograft.demos.sources_page import write_sources
 from neurograft.demos.sources_runs import run_sources
 from neurograft.demos.sources_tables import sources_summary, sources_table
-from neurograft.demos.subcortical import FULL, SMALL
+from neurograft.demos.subcortical import FULL, SMALL, Ladder
 from neurograft.demos.subcortical_data import subcortical_scans
 from neurograft.demos.subcortical_page import LadderWords, subcortical_words, write_ladder
 from neurograft.demos.subcortical_runs import LadderResult, run_ladder, run_model_ladder
@@ -47,11 +47,13 @@ from neurograft.transfer.encoder_weights import read_checkpoint
 
 DATASETS = (
     "phantom", "msd-hippocampus", "label-budget", "neuromelanin", "midbrain-qsm", "ages", "sources", "subcortical",
-    "built-in",
+    "built-in", "built-in-hippocampus",
 )  # fmt: skip
 BUILT_IN = "builtin:subcortical"
 WITH_FULL = ("sources", "subcortical")
 """Those that have a full size."""
+OF_A_MODEL = ("built-in", "built-in-hippocampus")
+"""Those that look at a finished model."""
 OF_A_FOLDER = ("sources", "subcortical", "built-in")
 """Those whose scans must be at hand."""
 
@@ -78,6 +80,8 @@ def run_demo(
     full: bool = False,
     imagenet: Path | None = None,
     model: str = BUILT_IN,
+    people: Sequence[int] | None = None,
+    budget: str | None = None,
 ) -> Mapping[str, Outcome]:
     """Run a demonstration from scans to pages.
 
@@ -87,13 +91,15 @@ def run_demo(
             ``<name>-summary.tsv``, ``<name>-scores.tsv``, ``<name>-runs.tsv`` and ``<name>.md``.
         data_root: folder that holds ``msd-hippocampus``, which is downloaded without it, and for ages
             ``miccai2012-train``, which is left out without it; for sources and subcortical ``miccai2012-train``
-            and ``brain-label-maps``; for built-in ``miccai2012-train`` and ``msd-hippocampus``.
+            and ``brain-label-maps``; for built-in ``miccai2012-train``.
         overwrite: replace an earlier demonstration.
         command: what the user typed, for the page.
         progress: called with models done, models in all, and the next one's name.
         full: of sources and subcortical, networks and budgets near the papers', which take days on two cores.
         imagenet: for sources, a file with the weights of a ResNet-50 trained on ImageNet, in torchvision's form.
-        model: for built-in, the model that is looked at: a name or a folder.
+        model: for built-in and built-in-hippocampus, the model that is looked at: a name or a folder.
+        people: for built-in, how many are learnt from, as `built_in_ladder` takes them.
+        budget: of each of its models.
 
     Returns:
         What each experiment found, by its name.
@@ -107,8 +113,11 @@ def run_demo(
         raise InputError(f"{dataset} has no full version", "Leave --full out")
     if imagenet is not None and dataset != "sources":
         raise InputError(f"{dataset} has no use for ImageNet's weights", "Leave --imagenet out")
-    if model != BUILT_IN and dataset != "built-in":
+    if model != BUILT_IN and dataset not in OF_A_MODEL:
         raise InputError(f"{dataset} has no use for a model", "Leave --model out")
+    for option, given in (("--people", people), ("--budget", budget)):
+        if given is not None and dataset != "built-in":
+            raise InputError(f"{dataset} has no use for {option}", f"Leave {option} out")
     if dataset in OF_A_FOLDER:
         _given(data_root)
     check_free(out, overwrite)
@@ -116,8 +125,11 @@ def run_demo(
     if imagenet is not None:
         # What cannot be read is said now, and not after the sources.
         identity["imagenet"] = len(read_checkpoint(imagenet))
-    if dataset == "built-in":
+    if dataset in OF_A_MODEL:
         identity["model"] = open_bundle(model).info.weights_sha256
+    ladder = built_in_ladder(model, people, budget)
+    if dataset == "built-in":
+        identity["people"], identity["budget"] = list(ladder.sizes), ladder.networks[0].budget
     outcomes: dict[str, Outcome] = {}
     with staged_directory(out, identity, overwrite) as folder:
         if dataset == "ages":
@@ -127,7 +139,10 @@ def run_demo(
         elif dataset == "sources":
             outcomes |= _sources(folder, _given(data_root), command, progress, full, imagenet)
         elif dataset == "built-in":
-            outcomes |= _built_in(folder, _given(data_root), model, command, progress)
+            outcomes |= _built_in(ladder, folder, _given(data_root), model, command, progress)
+        elif dataset == "built-in-hippocampus":
+            for experiment in built_in_hippocampus(open_hippocampus(data_root), open_bundle(model), model):
+                outcomes |= _experiment_outcome(experiment, folder, command, progress)
         elif dataset == "subcortical":
             outcomes |= _subcortical(folder, _given(data_root), command, progress, full)
         else:
@@ -199,15 +214,12 @@ def _ladder_outcome(
     return {words.name: Outcome(words.title, tuple(answer), table.headings, rows)}
 
 
-def _built_in(folder: Path, data_root: Path, model: str, command: str, progress: Progress | None) -> dict[str, Outcome]:
-    bundle = open_bundle(model)
-    ladder = built_in_ladder(model)
+def _built_in(
+    ladder: Ladder, folder: Path, data_root: Path, model: str, command: str, progress: Progress | None
+) -> dict[str, Outcome]:
     target = built_in_target(data_root)
-    result = run_model_ladder(ladder, bundle, target, folder / "models" / "ladder", progress)
-    outcomes = _ladder_outcome(built_in_words(ladder, model), result, (), folder, command)
-    for experiment in built_in_hippocampus(open_hippocampus(data_root), bundle, model):
-        outcomes |= _experiment_outcome(experiment, folder, command, progress)
-    return outcomes
+    result = run_model_ladder(ladder, open_bundle(model), target, folder / "models", progress)
+    return _ladder_outcome(built_in_words(ladder, model), result, (), folder, command)
 
 
 def _experiment_outcome(

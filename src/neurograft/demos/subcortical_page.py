@@ -145,7 +145,7 @@ def _report(
         subtitle=" ".join(words.method),
         per_case=per_case,
         summary=summarise(per_case, Policies()).assign(policy=""),
-        comparison=verdicts,
+        comparison=None if verdicts.empty else verdicts,
         findings=answer,
         row_name="model",
         further_tables={

@@ -129,14 +129,16 @@ def ladder_verdicts(result: LadderResult) -> pd.DataFrame:
             label = f"all structures, {counted(people, 'person', 'people')}"
             compared = compare_methods(frame[columns], "dice", label, reference=reference)
             found.append(compared.assign(people=people))
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame({"verdict": []})
 
 
 def ladder_sentences(summary: pd.DataFrame, verdicts: pd.DataFrame) -> list[str]:
     """What was found, the paper's row first; whether it is reached says nothing where test sets differ."""
     sentences = []
-    for row in summary[summary["way"].eq("transfer")].to_dict("records"):
-        where = f"{row['network']}, transfer with {counted(row['people'], 'person', 'people')}"
+    ways = "transfer" if summary["way"].eq("transfer").any() else "none"
+    for row in summary[summary["way"].eq(ways)].to_dict("records"):
+        with_people = f"transfer with {counted(row['people'], 'person', 'people')}" if row["people"] else "as it is"
+        where = f"{row['network']}, {with_people}"
         text = f"{where}: mean Dice {decimal(row['dice'])}, weighted by 1/V² {decimal(row['dice_by_squared_volume'])}"
         if np.isfinite(row["paper_dice"]):
             place = "above" if row["dice"] > row["paper_dice"] else "not above"

@@ -49,7 +49,8 @@ def dice_of_sums(
         overlap: sums of a channel's probability over its own voxels.
         predicted: of its probability, or of the square, over all voxels.
         voxels: how many are its own.
-        reduction, smoothing: as above.
+        reduction: as above.
+        smoothing: as above.
     """
     if reduction == "batch":
         overlap, predicted, voxels = (sums.sum(0) for sums in (overlap, predicted, voxels))
