@@ -17,9 +17,19 @@ POLICY = "a label that is not found counts 0"
 
 def main() -> None:
     """Write a row for each way and count of people, and of the model as it is one for each structure."""
+    if len(sys.argv) < 3:
+        sys.exit(f"usage: python {sys.argv[0]} FOLDER [FOLDER ...] FIGURES.tsv")
     *folders, out = map(Path, sys.argv[1:])
-    rows = [row for folder in folders for row in (*ladder_rows(folder), *crops_rows(folder))]
-    pd.DataFrame(rows).to_csv(out, sep="\t", index=False)
+    rows = []
+    for folder in folders:
+        found = [*ladder_rows(folder), *crops_rows(folder)]
+        if not found:
+            sys.exit(f"{folder} holds no scores of built-in or built-in-hippocampus")
+        rows += found
+    table = pd.DataFrame(rows)
+    if table.duplicated(["data", "model", "label"]).any():
+        sys.exit("two folders hold scores of the same models: give each only once")
+    table.to_csv(out, sep="\t", index=False)
 
 
 def ladder_rows(folder: Path) -> list[dict[str, object]]:

@@ -107,4 +107,4 @@ def test_absent_model_is_one_clear_message(neurograft, study, shipped: Path) -> 
     outcome = neurograft("predict", "--model", "builtin:brain", "--input", study.target / "c.nii.gz", "--out", "m")
     assert outcome.status == 2
     assert len(outcome.errors) == 1
-    assert "neurograft train --recipe builtin-brain" in outcome.err
+    assert "the recipe builtin-brain begins with" in outcome.err

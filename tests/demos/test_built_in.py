@@ -143,6 +143,7 @@ def test_every_label_starts_from_its_namesake(out: Path, crops: Path) -> None:
     bundle = open_bundle(folder)
     assert not bundle.info.recipe.synthesis.enabled
     assert bundle.info.training["kept"] == "last"
+    assert bundle.info.training["steps"] == 1, "the budget that was asked for"
 
 
 def test_the_people_are_those_of_the_comparison_across_appearances(data_root: Path, model: Path) -> None:
@@ -168,8 +169,20 @@ def test_everybody_is_scored_by_models_that_never_saw_them() -> None:
 def test_what_is_missing_is_said_first(tmp_path: Path, data_root: Path, model: Path) -> None:
     with pytest.raises(InputError, match="phantom has no use for a model"):
         run_demo("phantom", tmp_path / "out", None, False, "x", model=str(model))
-    with pytest.raises(InputError, match="phantom has no use for --people"):
-        run_demo("phantom", tmp_path / "out", None, False, "x", people=[1])
+    for options, message in (
+        ({"people": [1]}, "phantom has no use for --people"),
+        ({"budget": "9steps"}, "phantom has no use for --budget"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run_demo("phantom", tmp_path / "out", None, False, "x", **options)
+    for options, message in (
+        ({"people": [8]}, "at most 2"),
+        ({"budget": "5parsecs"}, "not understood"),
+        ({"budget": ""}, "not understood"),
+        ({"people": [0], "budget": "9steps"}, "models that learn"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run_demo("built-in", tmp_path / "out", data_root, False, "x", model=str(model), **options)
     for dataset in OF_A_FOLDER:
         with pytest.raises(InputError, match="cannot be downloaded"):
             run_demo(

@@ -25,7 +25,7 @@ def test_a_folder_in_the_package_is_all_it_takes(shipped: Path, network, make_in
 
 
 def test_an_absent_one_is_refused_with_the_way_to_make_it(shipped: Path, network, make_info) -> None:
-    with pytest.raises(InputError, match=r"none did.*--recipe builtin-brain .*model pack"):
+    with pytest.raises(InputError, match=r"none did.*recipe builtin-brain .*pack it to"):
         open_bundle("builtin:brain")
     save_bundle(shipped / "subcortical", make_info(), network)
     with pytest.raises(InputError, match="here are builtin:subcortical"):

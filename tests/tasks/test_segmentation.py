@@ -149,14 +149,25 @@ def test_a_softmax_does_not_care_which_of_background_and_unknown_labels_it_is(co
     assert task.loss({"main": moved.log()}, target).item() != pytest.approx(losses[0], abs=1e-3)
 
 
-@pytest.mark.parametrize("config", CONFIGS)
-def test_nothing_unknown_is_as_without_the_mask(config) -> None:
+WEIGHTED = TaskConfig(class_weights="median_frequency", class_weight_values=(0.2, 3.0, 1.0))
+
+
+@pytest.mark.parametrize("config", [*CONFIGS, WEIGHTED, WEIGHTED.model_copy(update={"loss": "ce"})])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+def test_nothing_unknown_is_as_without_the_mask(config, layout) -> None:
+    """The loss and its gradient from sums, and the same written out voxel by voxel."""
     task = SegmentationTask(config, ["LC", "SN"])
-    logits, target = logits_of(task).detach(), classes()
+    target = classes()
     target[:, 0] = IGNORE
     none = torch.zeros(2, 2, 4, 4, 4, dtype=torch.bool)
-    expected = task.loss({"main": logits}, target).item()
-    assert task.loss({"main": logits}, target, none).item() == pytest.approx(expected, abs=1e-6)
+    losses, gradients = [], []
+    for unknown in (None, none):
+        logits = logits_of(task).detach().to(memory_format=layout).requires_grad_()
+        loss = task.loss({"main": logits}, target, unknown)
+        losses.append(loss)
+        gradients.append(torch.autograd.grad(loss, logits)[0])
+    torch.testing.assert_close(*losses, rtol=0, atol=1e-6)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-7)
 
 
 def test_loss_of_p3s_code_equals_monai() -> None:

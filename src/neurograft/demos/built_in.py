@@ -15,6 +15,7 @@ from neurograft.demos.subcortical_page import LadderWords
 from neurograft.demos.subcortical_tables import PAPER_WORDS
 from neurograft.errors import InputError
 from neurograft.models import Bundle
+from neurograft.recipes.budget import parse_budget
 from neurograft.recipes.loading import override_recipe
 from neurograft.recipes.pretrained import for_adaptation
 from neurograft.studies.comparison import Arm
@@ -41,17 +42,23 @@ def built_in_ladder(model: str, people: Sequence[int] | None = None, budget: str
         people: how many are learnt from, some numbers; the model as it is comes first in any case, and alone
             for 0. `SIZES` unless given.
         budget: of each model on the target; `BUDGET` unless given.
+
+    Raises:
+        InputError: a budget that is not understood, or one for nobody.
     """
+    sizes = tuple(sorted(set(SIZES if people is None else people) - {0}))
+    if budget is not None and not sizes:
+        raise InputError("--budget is for models that learn, and --people 0 asks for none", "Leave one of them out")
+    parse_budget(BUDGET if budget is None else budget)
     plan = NetworkPlan(
         name=model,
         recipe="the model's",
         overrides=LAST_WEIGHTS,
         strategy=STRATEGY,
         source_budget="0steps",
-        budget=budget or BUDGET,
+        budget=BUDGET if budget is None else budget,
         ways=(("none", False), ("transfer", False), ("scratch", False)),
     )
-    sizes = tuple(sorted(set(SIZES if people is None else people) - {0}))
     return Ladder(sizes, images_each=0, networks=(plan,), mixed_sizes=())
 
 
@@ -76,8 +83,8 @@ def built_in_words(ladder: Ladder, model: str) -> LadderWords:
         "network and recipe from random weights.",
         "Everybody was scored at every count: those whom a model had learnt from by a second one that had learnt from "
         "as many others.",
-        f"{plan.budget} on target people by the model's own recipe for scans. The last weights were kept, and nobody "
-        "was held out to choose them.",
+        f"Budget on target people: {plan.budget}, by the model's own recipe for scans. The last weights were kept, and "
+        "nobody was held out to choose them.",
     )
     adapted = ", and adapted to a few labelled people" if sizes else ""
     return LadderWords(

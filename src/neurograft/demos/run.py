@@ -34,7 +34,7 @@ from neurograft.demos.sources_page import TITLE as SOURCES_TITLE
 from neurograft.demos.sources_page import write_sources
 from neurograft.demos.sources_runs import run_sources
 from neurograft.demos.sources_tables import sources_summary, sources_table
-from neurograft.demos.subcortical import FULL, SMALL, Ladder
+from neurograft.demos.subcortical import FULL, SMALL, Ladder, ladder_cells
 from neurograft.demos.subcortical_data import subcortical_scans
 from neurograft.demos.subcortical_page import LadderWords, subcortical_words, write_ladder
 from neurograft.demos.subcortical_runs import LadderResult, run_ladder, run_model_ladder
@@ -129,6 +129,8 @@ def run_demo(
         identity["model"] = open_bundle(model).info.weights_sha256
     ladder = built_in_ladder(model, people, budget)
     if dataset == "built-in":
+        # What cannot be run is said before a folder is begun under these settings.
+        ladder_cells(ladder, built_in_target(_given(data_root)).subjects)
         identity["people"], identity["budget"] = list(ladder.sizes), ladder.networks[0].budget
     outcomes: dict[str, Outcome] = {}
     with staged_directory(out, identity, overwrite) as folder:

@@ -35,8 +35,8 @@ def model_folder(model: str | Path) -> Path:
         here = [named(other) for other in NAMES if (FOLDER / other / "bundle.json").is_file()]
         raise InputError(
             f"{text} did not come with this installation ({'here are ' + ', '.join(here) if here else 'none did'})",
-            f"Train it from label maps: neurograft train --recipe builtin-{name} --cohort LABEL_MAPS --out RUN, then "
-            f"neurograft model pack RUN --out {folder}",
+            f"Train it from label maps, by the commands that the recipe builtin-{name} begins with, and pack it to "
+            f"{folder}",
         )
     return folder
 

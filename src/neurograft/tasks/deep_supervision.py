@@ -50,6 +50,8 @@ def supervised_scales(
         if targets == "downsampled":
             yield weight / total, logits, truth.coarser(factors)
         else:
+            # In single precision already, in which the gradients of what is repeated are then summed.
+            logits = logits.float()
             for axis, factor in enumerate(factors, start=2):
                 logits = logits.repeat_interleave(factor, dim=axis)
             yield weight / total, logits, truth

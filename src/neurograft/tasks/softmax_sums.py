@@ -54,6 +54,8 @@ class _Sums(torch.autograd.Function):
         axis = 2 if last else 1
         flat = logits.movedim(1, 4).flatten(1, 3) if last else logits.flatten(2)
         precision = torch.promote_types(logits.dtype, torch.float32)
+        # Apple's GPUs have no double precision.
+        wide = precision if logits.device.type == "mps" else torch.float64
         truth = target.flatten(1).long()
         annotated = truth != IGNORE
         complete = bool(annotated.all())
@@ -69,8 +71,8 @@ class _Sums(torch.autograd.Function):
             own, own_log = own * annotated, own_log * annotated
 
         def by_class(values: Tensor) -> Tensor:
-            sums = values.new_zeros((len(values), classes), dtype=torch.float64)
-            return sums.scatter_add_(1, truth, values.double()).to(precision)
+            sums = values.new_zeros((len(values), classes), dtype=wide)
+            return sums.scatter_add_(1, truth, values.to(wide)).to(precision)
 
         predicted = (probabilities.square() if squared else probabilities).sum(3 - axis)
         ctx.save_for_backward(probabilities, own, truth, annotated)

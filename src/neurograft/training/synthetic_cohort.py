@@ -57,7 +57,13 @@ def write_synthetic_cohort(
         raise InputError("the recipe makes no images", "Set synthesis.enabled=true, or use the recipe synthetic-brain")
     whole = with_made_channels(cohort, recipe)
     chosen = whole.select_labels(recipe.labels).labelled()
-    plain = recipe.model_copy(update={"preparation": recipe.preparation.model_copy(update={"normalisation": "none"})})
+    plain = recipe.model_copy(
+        update={
+            "preparation": recipe.preparation.model_copy(update={"normalisation": "none"}),
+            # A tight crop is a patch; written images are of whole volumes.
+            "synthesis": recipe.synthesis.model_copy(update={"tight_view_probability": 0.0}),
+        }
+    )
     synthesiser = synthesiser_for(whole, plain)
     if synthesiser is None or not chosen.cases:
         raise InputError("no case has a label map to make images from", "Give a cohort with label maps", cohort.source)

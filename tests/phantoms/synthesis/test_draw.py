@@ -36,6 +36,14 @@ def test_a_seed_gives_its_draws_and_no_others(classes: IntensityClasses) -> None
     assert not any(same(one, two) for one, two in zip(first, other, strict=True))
 
 
+def test_a_chance_that_is_off_draws_nothing_for_tight_views(classes: IntensityClasses) -> None:
+    """So that what recipes without them made before is what they make still."""
+    plain = draws(classes, 5, 4, tight_view_probability=0.0)
+    mixed = draws(classes, 5, 4, tight_view_probability=1e-12)
+    assert same(plain[0], mixed[0])
+    assert not same(plain[1], mixed[1])
+
+
 def test_everything_stays_in_its_range(classes: IntensityClasses) -> None:
     config = SynthesisConfig(enabled=True)
     drawn = draws(classes, lesion_probability=1)

@@ -164,7 +164,8 @@ def _draw(
             else None
         ),
     )
-    if not happens(config.tight_view_probability):
+    # Nothing is drawn where it is off, so that recipes without it make the images that they always made.
+    if config.tight_view_probability == 0 or not happens(config.tight_view_probability):
         return drawn
     shares = torch.rand((2, 3), generator=generator, dtype=torch.float64)
     return replace(drawn, view=tight_view(size, spacing_mm, config.tight_view_mm, shares))

@@ -98,7 +98,8 @@ class Synthesiser:
         if draw.view is None or not draw.view.is_all:
             return of_tissues(draw, self.tissues, volume, self.preparation)(image)
         crop = image[:, *draw.view.box]
-        crop = of_image(crop, self.preparation)(crop.clone())
+        # Measured on the CPU: in double precision, which not every device has.
+        crop = of_image(crop.cpu(), self.preparation)(crop.clone())
         image[:] = crop.amin((1, 2, 3), keepdim=True)
         image[:, *draw.view.box] = crop
         return image

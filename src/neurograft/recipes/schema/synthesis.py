@@ -87,7 +87,8 @@ class SynthesisConfig(Section):
     """Part of the patch, at one of its sides, that lies outside of the field of view: 0, and background."""
     tight_view_probability: Share = Field(0.0, ge=0, le=1)
     """Chance that the scan is a tight crop: a small box of the patch and nothing else. It is normalised by what
-    it shows alone, and its darkest voxel stands around it, as a small scan is padded when it is segmented."""
+    it shows alone, and its darkest voxel stands around it, as a small scan is padded when it is segmented. In
+    training only: images that are written down are whole."""
     tight_view_mm: PositiveRange = (30.0, 80.0)
     """Shortest and longest side of such a box; the patch limits it."""
 
