@@ -88,7 +88,7 @@ class Segmenter:
         for bundle in bundles:
             bundle.require_segmentation()
         for bundle in bundles[1:]:
-            if bundle.side != first.side or bundle.labels != first.labels:
+            if (bundle.side, bundle.labels, bundle.folding) != (first.side, first.labels, first.folding):
                 raise InputError(
                     f"differs from {first.path} in labels, outputs or channels, so the two cannot be averaged",
                     "Give models that were trained for the same labels and channels",
@@ -97,7 +97,7 @@ class Segmenter:
         self.recipes = [bundle.info.recipe for bundle in bundles]
         self.labels = first.labels
         self.channels = tuple(first.info.channels)
-        self.task = SegmentationTask(first.info.recipe.task, first.labels.names)
+        self.task = SegmentationTask(first.info.recipe.task, first.labels.names, folding=first.folding)
         self.runners = Runners(bundles, self.task, device, engines, scans, memory_mib)
         self.locator = locator
         if locator is not None and self.recipes[0].inference.region != "predicted":

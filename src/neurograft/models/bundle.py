@@ -25,7 +25,7 @@ from neurograft.models.volume_range import VolumeRange
 from neurograft.networks import UnitNetwork, build_network
 from neurograft.outputs import atomic_file, write_json, write_text
 from neurograft.recipes.schema import Recipe
-from neurograft.transfer import NetworkSide, head_rows
+from neurograft.transfer import Folding, NetworkSide, head_rows
 
 WEIGHTS, INFO, CARD = "model.safetensors", "bundle.json", "README.md"
 FORMAT = 1
@@ -65,6 +65,8 @@ class BundleInfo(BaseModel):
         plan: the strategy's table: a row a unit.
         parent: name and weights' hash of the source model, or None.
         label_from: label name -> source label whose output it started from.
+        head: names of the head's rows, where they are not the labels' own; empty where they are.
+        folded: label -> rows of the head whose probabilities are added up to its, for such a head.
         loading: tensors by what was done with them when the source was read.
         training: seed, steps, seconds, subjects' counts, chosen validation figure, and so on.
         training_subjects: fingerprints of the training and validation subjects, as
@@ -92,6 +94,8 @@ class BundleInfo(BaseModel):
     plan: list[dict[str, Any]]
     parent: dict[str, str] | None = None
     label_from: dict[str, str] = {}
+    head: list[str] = []
+    folded: dict[str, list[str]] = {}
     loading: dict[str, int] = {}
     training: dict[str, Any]
     training_subjects: list[dict[str, Any]]
@@ -131,12 +135,17 @@ class Bundle:
 
     @property
     def side(self) -> NetworkSide:
-        """Names of the network's inputs and outputs."""
+        """Names of the network's inputs and of the rows of its head."""
         return NetworkSide(
             self.info.channels,
-            head_rows(self.info.recipe.task, self.labels.names, self.info.channels),
+            tuple(self.info.head) or head_rows(self.info.recipe.task, self.labels.names, self.info.channels),
             self.info.recipe.preparation.prior_labels or (),
         )
+
+    @property
+    def folding(self) -> Folding | None:
+        """How the labels come from a head that knows others."""
+        return Folding(tuple(self.info.head), self.info.folded) if self.info.head else None
 
     def require_segmentation(self) -> None:
         """Refuse a model that gives no label for a voxel.

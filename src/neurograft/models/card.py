@@ -48,6 +48,7 @@ Scans need the channels above. Intensities are normalised by `{{ info.recipe.pre
 ## What was transferred
 
 {% if info.parent %}Tensors read from the source: {% for action, count in info.loading.items() %}{{ count }} {{ action }}{{ ", " if not loop.last }}{% endfor %}.
+{%- if info.folded %} All of it, as it is. Its labels are sums of the source's: {% for to, parts in info.folded.items() %}{{ to }} of {{ parts | join(" and ") }}{{ ", " if not loop.last }}{% endfor %}; all else is background.{% endif %}
 {%- if info.label_from %} Outputs that started from another label: {% for to, origin in info.label_from.items() %}{{ to }} from {{ origin }}{{ ", " if not loop.last }}{% endfor %}.{% endif %}
 {%- else %}Nothing.
 {%- endif %}

@@ -22,7 +22,7 @@ from neurograft.tasks.losses import (
 from neurograft.tasks.protocol import DICE, Figure
 from neurograft.tasks.softmax_sums import SoftmaxSums, softmax_sums
 from neurograft.tasks.truth import Truth
-from neurograft.transfer import output_names
+from neurograft.transfer import Folding, output_names
 
 NO_COVARIATES: Mapping[str, Tensor] = {}
 
@@ -35,9 +35,11 @@ class SegmentationTask:
         labels: names of the labels, in the order of class indices 1, 2, ...
         age_scale: mean and standard deviation of the training ages, where age is learnt.
         figure: what held-out subjects are scored by; the mean Dice of their segmentations unless given.
+        folding: how the labels come from a head that knows others; ``None`` where each has a row of its own. Only
+            for a softmax, and not for training.
 
     Attributes:
-        outputs: names of the head's rows.
+        outputs: names of the probabilities that are decided on, which are the head's rows unless these are folded.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class SegmentationTask:
         labels: Sequence[str],
         age_scale: AgeScale | None = None,
         figure: Figure = DICE,
+        folding: Folding | None = None,
     ) -> None:
         self.config = config
         self.age_scale = age_scale
         self.labels = tuple(labels)
         self.outputs = output_names(self.labels, config.output)
         self.figure = figure
+        self.folding = folding
 
     def network_input(self, batch: Batch) -> Tensor:
         """The patches as they are."""
@@ -164,12 +168,13 @@ class SegmentationTask:
 
     def with_age_scale(self, scale: AgeScale | None) -> "SegmentationTask":
         """The same task, with the scale of its ages."""
-        return SegmentationTask(self.config, self.labels, scale, self.figure)
+        return SegmentationTask(self.config, self.labels, scale, self.figure, self.folding)
 
     def activate(self, logits: Tensor) -> Tensor:
-        """Logits (N, K, ...) to probabilities, as they are decided on."""
+        """Logits (N, rows, ...) to probabilities (N, K, ...), as they are decided on."""
         softmax = self.config.output == "softmax" and self.config.decision == "most_probable"
-        return logits.softmax(1) if softmax else logits.sigmoid()
+        probabilities = logits.softmax(1) if softmax else logits.sigmoid()
+        return probabilities if self.folding is None else self.folding.fold(probabilities)
 
     def decide(self, probabilities: Tensor, threshold: float) -> Tensor:
         """Probabilities (K, D, H, W) to class indices (D, H, W), int16.

@@ -36,7 +36,7 @@ def weighted(task: Task, recipe: Recipe) -> Task:
     """The same task with the weights that its recipe has by now."""
     if not isinstance(task, SegmentationTask) or task.config == recipe.task:
         return task
-    return SegmentationTask(recipe.task, task.labels, task.age_scale, task.figure)
+    return SegmentationTask(recipe.task, task.labels, task.age_scale, task.figure, task.folding)
 
 
 def median_frequency_weights(cases: Sequence[TrainingCase], labels: int, slice_axis: int | None) -> tuple[float, ...]:

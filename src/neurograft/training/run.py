@@ -212,6 +212,8 @@ def _run(
         plan=plan_rows(transfer.plan),
         parent=parent_record(request, transfer.plan),
         label_from=dict(request.label_from) if transfer.plan.copies else {},
+        head=list(transfer.folding.rows) if transfer.folding else [],
+        folded={label: list(rows) for label, rows in transfer.folding.parts.items()} if transfer.folding else {},
         loading=transfer.report.counts() if transfer.plan.copies else {},
         training=record,
         training_subjects=seen,

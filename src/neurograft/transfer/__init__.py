@@ -3,6 +3,7 @@
 from neurograft.transfer.adapters import attach_adapters, merge_adapters
 from neurograft.transfer.averaging import average_with_source
 from neurograft.transfer.encoder_weights import load_encoder_weights, with_encoder_rows
+from neurograft.transfer.folding import Folding
 from neurograft.transfer.learning import (
     frozen_tensor_names,
     optimiser_groups,
@@ -11,6 +12,7 @@ from neurograft.transfer.learning import (
     source_pull,
 )
 from neurograft.transfer.loading import (
+    BACKGROUND,
     LoadingReport,
     NetworkSide,
     TensorRow,
@@ -20,11 +22,14 @@ from neurograft.transfer.loading import (
     source_anchor,
 )
 from neurograft.transfer.outputs import head_rows
+from neurograft.transfer.row_starts import row_starts
 from neurograft.transfer.rules import TransferPlan, UnitRule
 from neurograft.transfer.strategies import STRATEGIES, plan_transfer
 
 __all__ = [
+    "BACKGROUND",
     "STRATEGIES",
+    "Folding",
     "LoadingReport",
     "NetworkSide",
     "TensorRow",
@@ -42,6 +47,7 @@ __all__ = [
     "parameter_parts",
     "plan_transfer",
     "require_trainable_outputs",
+    "row_starts",
     "set_learning",
     "source_anchor",
     "source_pull",
