@@ -87,10 +87,9 @@ def crops(data_root: Path, model: Path, tmp_path_factory: pytest.TempPathFactory
     """The hippocampus, with one person a model."""
     folder = tmp_path_factory.mktemp("crops") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(built_in, "HIPPOCAMPUS_SIZES", (1,))
-        patch.setattr(built_in, "HIPPOCAMPUS_BUDGET", "1steps")
         patch.setattr(built_in, "LAST_WEIGHTS", (*built_in.LAST_WEIGHTS, *TINY))
-        run_demo("built-in-hippocampus", folder, data_root, False, "x", model=str(model))
+        options = {"model": str(model), "people": [1], "budget": "1steps"}
+        run_demo("built-in-hippocampus", folder, data_root, False, "x", **options)
     return folder
 
 
@@ -117,6 +116,15 @@ def test_the_model_as_it_is_needs_nobody_to_learn_from(data_root: Path, model: P
     text = (tmp_path / "out" / "built-in.md").read_text("utf-8")
     assert "random weights" not in text
     assert "<svg" in (tmp_path / "out" / "built-in.html").read_text("utf-8")
+
+
+def test_nothing_is_learnt_of_the_hippocampus_from_nobody(data_root: Path, model: Path) -> None:
+    cohort = open_cohort(data_root / "msd-hippocampus")
+    (alone,) = built_in.built_in_hippocampus(cohort, open_bundle(model), "mine", people=[0])
+    assert [arm.strategy for arm in alone.comparison.arms] == ["none"]
+    _, parts = built_in.built_in_hippocampus(cohort, open_bundle(model), "mine", people=[4, 0], budget="7steps")
+    assert {arm.people for arm in parts.comparison.arms} == {4}
+    assert parts.comparison.recipe.budget == "7steps"
 
 
 def test_the_hippocampus_has_its_pages_and_tables(crops: Path) -> None:
@@ -181,8 +189,9 @@ def test_what_is_missing_is_said_first(tmp_path: Path, data_root: Path, model: P
         ({"budget": ""}, "not understood"),
         ({"people": [0], "budget": "9steps"}, "models that learn"),
     ):
-        with pytest.raises(InputError, match=message):
-            run_demo("built-in", tmp_path / "out", data_root, False, "x", model=str(model), **options)
+        for dataset in ("built-in", "built-in-hippocampus")[: 1 if options.get("people") == [8] else 2]:
+            with pytest.raises(InputError, match=message):
+                run_demo(dataset, tmp_path / "out", data_root, False, "x", model=str(model), **options)
     for dataset in OF_A_FOLDER:
         with pytest.raises(InputError, match="cannot be downloaded"):
             run_demo(

@@ -48,7 +48,7 @@ def demo(
     ] = None,
     budget: Annotated[
         str | None,
-        typer.Option(help="For built-in: of each model, such as 400steps, which it is without it.", show_default=False),
+        typer.Option(help="For these two: of each model that learns, such as 400steps.", show_default=False),
     ] = None,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,

@@ -46,17 +46,14 @@ def built_in_ladder(model: str, people: Sequence[int] | None = None, budget: str
     Raises:
         InputError: a budget that is not understood, or one for nobody.
     """
-    sizes = tuple(sorted(set(SIZES if people is None else people) - {0}))
-    if budget is not None and not sizes:
-        raise InputError("--budget is for models that learn, and --people 0 asks for none", "Leave one of them out")
-    parse_budget(BUDGET if budget is None else budget)
+    sizes, budget = _asked_for(people, budget, SIZES, BUDGET)
     plan = NetworkPlan(
         name=model,
         recipe="the model's",
         overrides=LAST_WEIGHTS,
         strategy=STRATEGY,
         source_budget="0steps",
-        budget=BUDGET if budget is None else budget,
+        budget=budget,
         ways=(("none", False), ("transfer", False), ("scratch", False)),
     )
     return Ladder(sizes, images_each=0, networks=(plan,), mixed_sizes=())
@@ -103,21 +100,30 @@ def built_in_words(ladder: Ladder, model: str) -> LadderWords:
     )
 
 
-def built_in_hippocampus(cohort: Cohort, model: Bundle, name: str) -> tuple[Experiment, ...]:
+def built_in_hippocampus(
+    cohort: Cohort, model: Bundle, name: str, people: Sequence[int] | None = None, budget: str | None = None
+) -> tuple[Experiment, ...]:
     """The hippocampus with no label, then its parts from a few people.
 
     Args:
         cohort: the Decathlon's hippocampus crops.
         model: what is adapted.
         name: what it is called.
+        people: how many the parts are learnt from, some numbers; nothing is learnt for 0. `HIPPOCAMPUS_SIZES`
+            unless given.
+        budget: of each model; `HIPPOCAMPUS_BUDGET` unless given.
+
+    Raises:
+        InputError: as `built_in_ladder`.
     """
     known = domain_experiment(cohort)
-    overrides = [*LAST_WEIGHTS, f"budget={HIPPOCAMPUS_BUDGET}", f"sampling.patch_size={_patch(model)}"]
+    sizes, budget = _asked_for(people, budget, HIPPOCAMPUS_SIZES, HIPPOCAMPUS_BUDGET)
+    overrides = [*LAST_WEIGHTS, f"budget={budget}", f"sampling.patch_size={_patch(model)}"]
     recipe = override_recipe(for_adaptation(model.info.recipe.model_dump(mode="json")), overrides)
     comparison = replace(known.comparison, source=model, everyone=None, recipe=recipe)
-    arms = [Arm(way, people) for people in HIPPOCAMPUS_SIZES for way in ("scratch", STRATEGY)]
+    arms = [Arm(way, size) for size in sizes for way in ("scratch", STRATEGY)]
     tested = len(known.comparison.test.subjects)
-    people = (
+    told = (
         f"The {tested} people who are tested, and those who are learnt from with each seed, are those of the "
         "hippocampus's comparison across appearances."
     )
@@ -134,7 +140,7 @@ def built_in_hippocampus(cohort: Cohort, model: Bundle, name: str) -> tuple[Expe
             label_from={"Hippocampus": HIPPOCAMPUS},
             seeds=(0,),
         ),
-        method=(people, "The two parts are one label; the model's two sides are merged."),
+        method=(told, "The two parts are one label; the probabilities of the model's two sides are added up."),
         data=known.data,
         notes=known.notes,
     )
@@ -144,14 +150,26 @@ def built_in_hippocampus(cohort: Cohort, model: Bundle, name: str) -> tuple[Expe
         question="Does a model that knows the hippocampus whole help to learn its parts from one, two and five people?",
         comparison=replace(comparison, arms=tuple(arms), label_from=dict.fromkeys(cohort.labels.names, HIPPOCAMPUS)),
         method=(
-            people,
-            f"Both parts start from {HIPPOCAMPUS}. {HIPPOCAMPUS_BUDGET.removesuffix('steps')} steps by the model's own "
-            "recipe for scans; a twin of the same network and recipe started from random weights.",
+            told,
+            f"Both parts start from {HIPPOCAMPUS}. Budget: {budget}, by the model's own recipe for scans; a twin of "
+            "the same network and recipe started from random weights.",
         ),
         data=known.data,
         notes=known.notes,
     )
-    return as_it_is, parts
+    return (as_it_is, parts) if sizes else (as_it_is,)
+
+
+def _asked_for(
+    people: Sequence[int] | None, budget: str | None, sizes: tuple[int, ...], usual: str
+) -> tuple[tuple[int, ...], str]:
+    """How many are learnt from, and for how long: what was asked for, else what is usual."""
+    if people is not None:
+        sizes = tuple(sorted(set(people) - {0}))
+    if budget is not None and not sizes:
+        raise InputError("--budget is for models that learn, and --people 0 asks for none", "Leave one of them out")
+    parse_budget(usual if budget is None else budget)
+    return sizes, usual if budget is None else budget
 
 
 def _patch(model: Bundle) -> list[int]:

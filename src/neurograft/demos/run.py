@@ -98,8 +98,8 @@ def run_demo(
         full: of sources and subcortical, networks and budgets near the papers', which take days on two cores.
         imagenet: for sources, a file with the weights of a ResNet-50 trained on ImageNet, in torchvision's form.
         model: for built-in and built-in-hippocampus, the model that is looked at: a name or a folder.
-        people: for built-in, how many are learnt from, as `built_in_ladder` takes them.
-        budget: of each of its models.
+        people: for these two, how many are learnt from, as `built_in_ladder` takes them.
+        budget: of each of their models.
 
     Returns:
         What each experiment found, by its name.
@@ -116,7 +116,7 @@ def run_demo(
     if model != BUILT_IN and dataset not in OF_A_MODEL:
         raise InputError(f"{dataset} has no use for a model", "Leave --model out")
     for option, given in (("--people", people), ("--budget", budget)):
-        if given is not None and dataset != "built-in":
+        if given is not None and dataset not in OF_A_MODEL:
             raise InputError(f"{dataset} has no use for {option}", f"Leave {option} out")
     if dataset in OF_A_FOLDER:
         _given(data_root)
@@ -127,11 +127,13 @@ def run_demo(
         identity["imagenet"] = len(read_checkpoint(imagenet))
     if dataset in OF_A_MODEL:
         identity["model"] = open_bundle(model).info.weights_sha256
-    ladder = built_in_ladder(model, people, budget)
+        identity |= {"people": people, "budget": budget}
+    # What cannot be run is said before a folder is begun under these settings.
     if dataset == "built-in":
-        # What cannot be run is said before a folder is begun under these settings.
+        ladder = built_in_ladder(model, people, budget)
         ladder_cells(ladder, built_in_target(_given(data_root)).subjects)
-        identity["people"], identity["budget"] = list(ladder.sizes), ladder.networks[0].budget
+    elif dataset == "built-in-hippocampus":
+        crops = built_in_hippocampus(open_hippocampus(data_root), open_bundle(model), model, people, budget)
     outcomes: dict[str, Outcome] = {}
     with staged_directory(out, identity, overwrite) as folder:
         if dataset == "ages":
@@ -143,7 +145,7 @@ def run_demo(
         elif dataset == "built-in":
             outcomes |= _built_in(ladder, folder, _given(data_root), model, command, progress)
         elif dataset == "built-in-hippocampus":
-            for experiment in built_in_hippocampus(open_hippocampus(data_root), open_bundle(model), model):
+            for experiment in crops:
                 outcomes |= _experiment_outcome(experiment, folder, command, progress)
         elif dataset == "subcortical":
             outcomes |= _subcortical(folder, _given(data_root), command, progress, full)
