@@ -184,7 +184,7 @@ def test_what_is_missing_is_said_first(tmp_path: Path, data_root: Path, model: P
         with pytest.raises(InputError, match=message):
             run_demo("phantom", tmp_path / "out", None, False, "x", **options)
     for options, message in (
-        ({"people": [8]}, "at most 2"),
+        ({"people": [8]}, "at most 4"),
         ({"budget": "5parsecs"}, "not understood"),
         ({"budget": ""}, "not understood"),
         ({"people": [0], "budget": "9steps"}, "models that learn"),

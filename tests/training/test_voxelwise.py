@@ -35,7 +35,7 @@ SMALL = [
     "network.dropout=0.0",
     "sampling.batch_size=48",
     "optimiser.learning_rate=0.005",
-    "budget=4epochs",
+    "budget=8epochs",
     "validation.hold_out=1",
     "inference.window=[12,12,12]",
     "inference.region_margin=2",
@@ -96,7 +96,7 @@ def test_accuracy_of_held_subjects_chooses_after_each_epoch(model: Bundle) -> No
     metrics = pd.read_csv(model.path.parent / "metrics.csv")
     assert metrics["validation/accuracy"].notna().all()
     assert metrics["step"].diff().dropna().nunique() == 1
-    assert len(metrics) == 4
+    assert len(metrics) == 8
     assert metrics["validation/accuracy"].max() > 0.8
     assert model.info.training["kept"].startswith("best at step")
     assert "validation accuracy" in model.info.training["kept"]

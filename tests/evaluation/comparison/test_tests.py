@@ -173,3 +173,8 @@ def test_size_is_held_on_skewed_differences() -> None:
     generator = np.random.default_rng(6)
     p = [sign_flip_test(generator.standard_cauchy(10)).p for _ in range(1000)]
     assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.02)
+
+
+def test_wilcoxon_of_numbers_too_small_for_a_share_of_them() -> None:
+    assert wilcoxon_signed_rank([5e-324]).p == 1.0
+    assert wilcoxon_signed_rank([5e-324] * 6).p == wilcoxon_signed_rank([1.0] * 6).p

@@ -191,8 +191,9 @@ def _signed_rank_p(ranks: NDArray[np.float64], statistic: float) -> float:
 
 def _levelled(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values with rounding noise taken off, so that ties tie and zeros are zero."""
-    largest = np.abs(values).max(initial=0.0)
-    return values if largest == 0 else np.rint(values / (_SAME_SHARE * largest)) * (_SAME_SHARE * largest)
+    noise = _SAME_SHARE * np.abs(values).max(initial=0.0)
+    # Of numbers as small as 5e-324 a share is 0.
+    return values if noise == 0 else np.rint(values / noise) * noise
 
 
 def _checked(values: ArrayLike) -> NDArray[np.float64]:
