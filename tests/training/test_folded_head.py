@@ -1,6 +1,8 @@
 """A model as it is, under other labels: probabilities of its rows are added up, and none stands for what it is not."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,8 +44,9 @@ def test_a_task_is_folded_only_where_rows_are_not_the_labels(make_recipe) -> Non
     assert folded(SegmentationTask(softmax, ["x"]), rows, {}).folding is None, "a random row is refused later"
     assert folded(SegmentationTask(sigmoid, ["a"]), ("a", "b"), {}).folding is None
     assert folded(SegmentationTask(softmax, ["a"]), rows, {}).folding == Folding(rows, {"a": ("a",)})
-    with pytest.raises(InputError, match="x and y are both a of the source"):
-        folded(SegmentationTask(softmax, ["x", "y", "b"]), rows, {"x": "a", "y": "a"})
+    for labels in (["x", "y"], ["x", "y", "b"]):
+        with pytest.raises(InputError, match="x and y are both a of the source"):
+            folded(SegmentationTask(softmax, labels), rows, {"x": "a", "y": "a"})
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,19 @@ def test_it_is_refused_as_a_source(source: Bundle, three: Cohort, tmp_path: Path
     )
     with pytest.raises(InputError, match="under other labels' names"):
         train_model(request)
+
+
+@pytest.mark.parametrize(
+    "change", [{"folded": {}}, {"folded": {"z": ["y"]}}, {"folded": {"y": ["nowhere"]}}, {"head": []}]
+)
+def test_a_head_that_does_not_make_up_the_labels_is_refused(
+    source: Bundle, three: Cohort, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    model = as_it_is(source, three.select_labels(["y"]), tmp_path / "y", {})
+    file = model.path / "bundle.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(InputError, match=r"bundle\.json.*cannot be read as a bundle"):
+        open_bundle(model.path)
 
 
 def test_models_of_other_heads_are_not_averaged(source: Bundle, three: Cohort, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def demo(
         list[int] | None,
         typer.Option(
             min=0,
-            help="For built-in: learn from this many; may be repeated. 1, 3 and 7 without it.",
+            help="For these two: learn from so many, or from 0 for the model as it is; may be repeated.",
             show_default=False,
         ),
     ] = None,

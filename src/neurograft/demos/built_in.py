@@ -131,7 +131,7 @@ def built_in_hippocampus(
     as_it_is = Experiment(
         name=CROPS_NAME,
         title=f"{name} on hippocampus crops, without any label",
-        question="How well is the hippocampus found, both parts as one, in crops that the model has seen nothing like?",
+        question="How well is the hippocampus found, both parts as one, in crops, without a label?",
         comparison=replace(
             comparison,
             pool=comparison.pool.select_labels(whole),
@@ -147,7 +147,7 @@ def built_in_hippocampus(
     parts = Experiment(
         name=f"{CROPS_NAME}-parts",
         title=f"{name} adapted to the parts of the hippocampus",
-        question="Does a model that knows the hippocampus whole help to learn its parts from one, two and five people?",
+        question="Does a model that knows the hippocampus whole help to learn its parts from a few people?",
         comparison=replace(comparison, arms=tuple(arms), label_from=dict.fromkeys(cohort.labels.names, HIPPOCAMPUS)),
         method=(
             told,
@@ -168,8 +168,9 @@ def _asked_for(
         sizes = tuple(sorted(set(people) - {0}))
     if budget is not None and not sizes:
         raise InputError("--budget is for models that learn, and --people 0 asks for none", "Leave one of them out")
-    parse_budget(usual if budget is None else budget)
-    return sizes, usual if budget is None else budget
+    budget = usual if budget is None else budget
+    parse_budget(budget)
+    return sizes, budget
 
 
 def _patch(model: Bundle) -> list[int]:

@@ -219,7 +219,7 @@ def open_bundle(path: str | Path) -> Bundle:
                 f"bundle format {tree['format']} is newer than this neurograft reads", "Upgrade neurograft", folder
             )
         info = BundleInfo.model_validate(tree)
-        LabelTable.from_dict(info.labels)
+        _check_folding(info, LabelTable.from_dict(info.labels))
     except InputError:
         raise
     except ValidationError as error:
@@ -231,6 +231,14 @@ def open_bundle(path: str | Path) -> Bundle:
     read_state = partial(_read_state, folder / WEIGHTS, info.weights_sha256)
     read_state()
     return Bundle(folder, info, read_state)
+
+
+def _check_folding(info: BundleInfo, labels: LabelTable) -> None:
+    """Refuse a head whose rows do not make up the labels."""
+    if info.head or info.folded:
+        Folding(tuple(info.head), info.folded)
+        if list(info.folded) != list(labels.names):
+            raise ValueError("folded: it must name the model's labels in their order")
 
 
 def _read_state(path: Path, sha256: str) -> dict[str, Tensor]:

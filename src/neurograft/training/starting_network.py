@@ -102,7 +102,7 @@ def folded(task: SegmentationTask, rows: Sequence[str], label_from: Mapping[str,
         label_from: as `row_starts` takes it.
 
     Returns:
-        The same task where it is no softmax, the rows are the labels' own, or some label has none.
+        The same task where it is no softmax, each label has a row of its own and no row is left, or a label has none.
 
     Raises:
         InputError: a name that the target or the source does not have, or two labels of one row.
@@ -110,7 +110,7 @@ def folded(task: SegmentationTask, rows: Sequence[str], label_from: Mapping[str,
     starts = row_starts(task.outputs, rows, label_from)
     parts = {label: starts[label] for label in task.labels}
     softmax = task.config.output == "softmax" and task.config.decision == "most_probable" and BACKGROUND in rows
-    own_rows = len(rows) == len(task.outputs) and all(len(part) == 1 for part in parts.values())
+    own_rows = sorted(parts.values()) == sorted((row,) for row in rows if row != BACKGROUND)
     if not softmax or own_rows or not all(parts.values()):
         return task
     shared = [row for row, count in Counter(row for part in parts.values() for row in part).items() if count > 1]
