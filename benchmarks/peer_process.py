@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-EVERY_SECONDS = 1.0
+EVERY_SECONDS = 0.5
 """Between two looks at the memory: each costs the watched processes a few milliseconds."""
 
 
@@ -24,6 +24,13 @@ def run_part(command: list[str], cache: Path, threads: int) -> dict[str, Any]:
     Returns:
         What it printed, with ``tree_mib``: most memory of it and its children, shared pages counted once.
     """
+    printed, most = run_watched(command, cache, threads)
+    lines = printed.splitlines()
+    return {**(json.loads(lines[-1]) if lines else {}), "tree_mib": most}
+
+
+def run_watched(command: list[str], cache: Path, threads: int) -> tuple[str, float]:
+    """The same of any command: what it printed, and most memory, MiB."""
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "NEUROGRAFT_CACHE": str(cache)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     most = 0.0
@@ -33,10 +40,10 @@ def run_part(command: list[str], cache: Path, threads: int) -> dict[str, Any]:
         with suppress(subprocess.TimeoutExpired):
             process.wait(EVERY_SECONDS)
     assert process.stdout is not None
-    lines = process.stdout.read().splitlines()
+    printed = process.stdout.read()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
-    return {**(json.loads(lines[-1]) if lines else {}), "tree_mib": most}
+    return printed, most
 
 
 def _tree_mib(process: psutil.Process) -> float:

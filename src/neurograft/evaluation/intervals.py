@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Statistic = Callable[..., Any]
 """A numpy reduction that takes ``axis``, such as `numpy.mean` or `numpy.median`."""
@@ -156,8 +156,8 @@ def expanded_level(level: float, subjects: int) -> float:
     """
     if subjects < 2:
         raise ValueError(f"an interval needs at least two subjects, got {subjects}")
-    quantile = stats.t.ppf((1 + level) / 2, subjects - 1) * np.sqrt(subjects / (subjects - 1))
-    return float(1 - 2 * stats.norm.sf(quantile))
+    quantile = special.stdtrit(subjects - 1, (1 + level) / 2) * np.sqrt(subjects / (subjects - 1))
+    return float(1 - 2 * special.ndtr(-quantile))
 
 
 def _check(level: float, draws: int) -> None:

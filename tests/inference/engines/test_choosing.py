@@ -225,7 +225,11 @@ def test_half_precision_is_not_vouched_for_where_nothing_is_found(
         chosen(blind, EngineRequest("torch", "bf16"))
 
 
-def test_nothing_is_exported_for_little_work(bundle: Bundle, cache: Path) -> None:
+def test_nothing_is_exported_for_little_work(bundle: Bundle, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unexpected() -> bool:
+        raise AssertionError("an engine was loaded to ask what it can do")
+
+    monkeypatch.setattr(choosing, "_has_bf16", unexpected)
     found = chosen(bundle, EngineRequest("auto", "auto"), windows_ahead=3)
     assert describe(found.engine) == "torch fp32"
     assert "too little" in found.reason

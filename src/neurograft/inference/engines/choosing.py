@@ -148,20 +148,28 @@ def choose_engine(
     by_name = request.engine not in ("auto", "torch")
     if by_name or request.precision == "int8":
         _require(request, device, network)
-    kinds = _kinds(request, device, network)
-    if kinds == [REFERENCE]:
-        return ChosenEngine(reference, "asked for" if request.engine == "torch" else "no other engine here", {})
     versions = {name: version(name) for name in ("torch", *PACKAGES.values()) if _is_installed(name)}
     block = network.context.block(window)
     store = EngineStore(bundle, block, device, versions)
-    exports = _Exports(network, store, lambda: template_windows(bundle, network, window, CALIBRATION_PLACES_MM))
     measured = store.read()
+
+    def is_little() -> bool:
+        if request.engine != "auto" or request.precision == "bf16" or windows_ahead is None:
+            return False
+        return windows_ahead * _first_call(reference, (1, network.in_channels, *block)) < WORTHWHILE_SECONDS
+
+    too_little = ChosenEngine(reference, "there is too little to do for an export to pay", {})
+    # Before engines are asked what they can do: that alone takes half a second.
+    if not measured and _may_differ(device, network) and is_little():
+        return too_little
+    kinds = _kinds(request, device, network)
+    if kinds == [REFERENCE]:
+        return ChosenEngine(reference, "asked for" if request.engine == "torch" else "no other engine here", {})
+    exports = _Exports(network, store, lambda: template_windows(bundle, network, window, CALIBRATION_PLACES_MM))
     missing = [kind for kind in kinds if kind != REFERENCE and _name(kind) not in measured]
     if missing:
-        if request.engine == "auto" and request.precision != "bf16" and windows_ahead is not None:
-            _, seconds = _timed(reference, torch.zeros((1, network.in_channels, *block)))
-            if windows_ahead * seconds < WORTHWHILE_SECONDS:
-                return ChosenEngine(reference, "there is too little to do for an export to pay", {})
+        if measured and is_little():
+            return too_little
         try:
             windows = template_windows(bundle, network, window)
         except InputError as error:
@@ -217,6 +225,12 @@ def _fastest(
             f"the export for --engine {request.engine} cannot be loaded", f"Delete {exports.store.folder}, and repeat"
         )
     return ChosenEngine(TorchEngine(exports.network), "no export could be loaded", found)
+
+
+def _may_differ(device: str, network: UnitNetwork) -> bool:
+    """Whether there could be anything to choose among."""
+    others = {"cpu": any(map(_is_installed, PACKAGES.values())), "cuda": True}
+    return not network.has_age and others.get(device, False)
 
 
 def _kinds(request: EngineRequest, device: str, network: UnitNetwork) -> list[Kind]:
@@ -275,6 +289,13 @@ def _try(engine: Engine, windows: Tensor, expected: Tensor, task: SegmentationTa
     answers, seconds = _timed(engine, windows)
     parity = compare_answers(answers, expected, task, threshold, engine.precision)
     return Measured(seconds, parity, parity.fault)
+
+
+def _first_call(engine: Engine, shape: tuple[int, ...]) -> float:
+    """Seconds of an engine's first call, which is slower than those that follow."""
+    start = time.perf_counter()
+    engine(torch.zeros(shape)).cpu()
+    return time.perf_counter() - start
 
 
 def _timed(engine: Engine, windows: Tensor) -> tuple[Tensor, float]:
