@@ -99,6 +99,19 @@ def test_cut_off_run_leaves_no_result_and_is_resumed(tmp_path: Path) -> None:
     assert names(tmp_path) == ["run"]
 
 
+@pytest.mark.parametrize("made", [False, True])
+def test_what_is_refused_leaves_only_what_was_made(tmp_path: Path, made: bool) -> None:
+    final = tmp_path / "run"
+    with pytest.raises(InputError), staged_directory(final, {"seed": 1}) as folder:
+        (folder / "models").mkdir()
+        if made:
+            (folder / "models" / "half.txt").write_text("half")
+        raise InputError("no scans", "Give some")
+    assert folder.exists() == made
+    finish(final, {"seed": 2 - made}, "done")
+    assert (final / "models" / "half.txt").exists() == made
+
+
 def test_resuming_clears_temporaries_of_a_killed_write_only(tmp_path: Path) -> None:
     final = tmp_path / "run"
     working = cut_off(final, {"seed": 1})

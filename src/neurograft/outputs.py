@@ -106,7 +106,13 @@ def _staged(working: Path, final: Path, fingerprint: dict[str, Any], overwrite: 
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # another place is no better mend than space in this one
         raise InputError(f"the output cannot be made: {error.strerror}", "Choose another --out", final) from error
-    yield working
+    try:
+        yield working
+    except InputError:
+        # What is refused before anything was made leaves nothing behind.
+        if not _files_in(working):
+            shutil.rmtree(working, ignore_errors=True)
+        raise
     write_json(working / MARKER, {"request": fingerprint, "files": _files_in(working)})
     # Somebody may have put files there in the meantime.
     check_free(final, overwrite)
