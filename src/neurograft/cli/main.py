@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from neurograft.allocator import keep_freed_memory
 from neurograft.cli import (
     adapt,
     agreement,
@@ -65,6 +66,7 @@ def main() -> None:
     """Run the program. Exit status: 0 done, 2 wrong call or input, 1 a failure of ours."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("neurograft").setLevel(logging.INFO)
+    keep_freed_memory()
     try:
         app()
     except InputError as error:

@@ -1,0 +1,26 @@
+"""How the C library hands out memory."""
+
+import ctypes
+import sys
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+"""Parameters of ``mallopt``, as ``malloc.h`` numbers them."""
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory that it frees, for the next tensor of that size.
+
+    glibc gives blocks above 32 MiB back to the system as soon as they are freed, and the system clears each page of the
+    next one. A network's activations come and go in such blocks, window by window and step by step. What memory a
+    process has at most grows by some per cent where blocks of many sizes alternate. It counts for the whole process,
+    so that it is the program's to call and not the library's.
+
+    Returns:
+        Whether it was done; other C libraries are left as they are.
+    """
+    if sys.platform != "linux":
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))

@@ -1,0 +1,33 @@
+import platform
+import subprocess
+import sys
+
+import pytest
+
+CHURN = """
+import resource
+from neurograft.allocator import keep_freed_memory
+kept = {keep} and keep_freed_memory()
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+bytearray(64 << 20)
+before = faults()
+for _ in range(10):
+    bytearray(64 << 20)
+print(int(kept), faults() - before)
+"""
+
+
+def churn(keep: bool) -> tuple[bool, int]:
+    code = CHURN.format(keep=keep)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    kept, faults = map(int, done.stdout.split())
+    return bool(kept), faults
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="not glibc, whose memory is left as it is")
+def test_memory_that_was_freed_is_used_again_without_a_fault() -> None:
+    kept, faults = churn(keep=True)
+    assert kept
+    assert faults < 100
+    assert churn(keep=False)[1] > 100
