@@ -48,6 +48,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/dense_triplanar.py --threads 2 --out benchmarks/results/dense_triplanar.md
 	$(BIN)/python benchmarks/study_cells.py
+	$(BIN)/python benchmarks/built_in_models.py --data-root $(DATA)
 
 # nnU-Net's needs name timm, which only its primus trainers use and which pulls torchvision: it is installed without
 # them, beside those that its plain trainer and predictor import; MONAI's sliding window runs there too.
