@@ -20,7 +20,7 @@ class _Layer(nn.Module):
         self.norm = ChannelsLastInstanceNorm3d(channels, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.leaky_relu(self.norm(self.conv(x)), 0.01)
+        return nn.functional.leaky_relu(self.norm(self.conv(x)), 0.01, inplace=True)
 
 
 class _Stage(nn.Module):

@@ -37,13 +37,14 @@ def ladder_rows(folder: Path) -> list[dict[str, object]]:
     if not (folder / "built-in-scores.tsv").is_file():
         return []
     ladder = pd.read_csv(folder / "built-in-scores.tsv", sep="\t", dtype={"subject": str})
+    steps = steps_of(folder / "built-in-models.tsv", "way", "people")
     means = ladder[(ladder["kind"] == "mean") & (ladder["label"] == "mean")]
     rows = [
-        row_of(DATA, words(way, people), "14 structures", group)
+        row_of(DATA, words(way, people, steps), "14 structures", group)
         for (way, people), group in means.groupby(["way", "people"], sort=False)
     ]
     as_it_is = ladder[(ladder["kind"] == "label") & (ladder["way"] == "none")]
-    rows += [row_of(DATA, "as it is, 0 people", label, group) for label, group in as_it_is.groupby("label", sort=False)]
+    rows += [row_of(DATA, words("none", 0), label, group) for label, group in as_it_is.groupby("label", sort=False)]
     return rows
 
 
@@ -53,18 +54,27 @@ def crops_rows(folder: Path) -> list[dict[str, object]]:
     for name, label in (("built-in-hippocampus", "hippocampus"), ("built-in-hippocampus-parts", "mean of both parts")):
         if not (folder / f"{name}-scores.tsv").is_file():
             continue
-        scores = pd.read_csv(folder / f"{name}-scores.tsv", sep="\t", dtype={"subject": str, "training_subjects": str})
+        steps = steps_of(folder / f"{name}-runs.tsv", "strategy", "people")
+        scores = pd.read_csv(folder / f"{name}-scores.tsv", sep="\t", dtype={"subject": str})
         by_case = scores.groupby(["strategy", "training_subjects", "subject", "case", "seed"])["dice"].mean()
         rows += [
-            row_of(CROPS, words(way, people), label, group.reset_index())
+            row_of(CROPS, words(way, people, steps), label, group.reset_index())
             for (way, people), group in by_case.groupby(["strategy", "training_subjects"], sort=False)
         ]
     return rows
 
 
-def words(way: str, people: str | int) -> str:
+def steps_of(table: Path, way: str, people: str) -> dict[tuple[str, int], int]:
+    """Steps of training, by way and count of people; the most of several models."""
+    runs = pd.read_csv(table, sep="\t")
+    return {(str(key[0]), int(key[1])): int(most) for key, most in runs.groupby([way, people])["steps"].max().items()}
+
+
+def words(way: str, people: int, steps: dict[tuple[str, int], int] | None = None) -> str:
     """How a model came about."""
-    return f"{WORDS[way]}, {people} {'person' if int(people) == 1 else 'people'}"
+    counted = (steps or {}).get((way, int(people)), 0)
+    trained = f", {counted} steps" if counted else ""
+    return f"{WORDS[way]}, {people} {'person' if int(people) == 1 else 'people'}{trained}"
 
 
 def row_of(data: str, way: str, label: str, scores: pd.DataFrame) -> dict[str, object]:
