@@ -49,18 +49,17 @@ def ladder_rows(folder: Path) -> list[dict[str, object]]:
 
 
 def crops_rows(folder: Path) -> list[dict[str, object]]:
-    """Of the hippocampus and its parts."""
+    """Of the hippocampus and its parts, as the tables have them: means over cases."""
     rows = []
     for name, label in (("built-in-hippocampus", "hippocampus"), ("built-in-hippocampus-parts", "mean of both parts")):
-        if not (folder / f"{name}-scores.tsv").is_file():
+        if not (folder / f"{name}-summary.tsv").is_file():
             continue
         steps = steps_of(folder / f"{name}-runs.tsv", "strategy", "people")
-        scores = pd.read_csv(folder / f"{name}-scores.tsv", sep="\t", dtype={"subject": str})
-        by_case = scores.groupby(["strategy", "training_subjects", "subject", "case", "seed"])["dice"].mean()
-        rows += [
-            row_of(CROPS, words(way, people, steps), label, group.reset_index())
-            for (way, people), group in by_case.groupby(["strategy", "training_subjects"], sort=False)
-        ]
+        summary = pd.read_csv(folder / f"{name}-summary.tsv", sep="\t")
+        headline = "mean of labels" if label.startswith("mean") else "Hippocampus"
+        for row in summary[summary["label"] == headline].to_dict("records"):
+            way = words(row["strategy"], row["training_subjects"], steps)
+            rows.append(figures_of(CROPS, way, label, row["mean_dice"], row["sd_dice"], row["n_subjects"]))
     return rows
 
 
@@ -78,15 +77,20 @@ def words(way: str, people: int, steps: dict[tuple[str, int], int] | None = None
 
 
 def row_of(data: str, way: str, label: str, scores: pd.DataFrame) -> dict[str, object]:
-    """Mean and spread of Dice over test people."""
+    """Mean and spread of Dice over test people, of whom each has one scan."""
     of_people = scores.groupby("subject")["dice"].mean()
+    return figures_of(data, way, label, of_people.mean(), of_people.std(), len(of_people))
+
+
+def figures_of(data: str, way: str, label: str, mean: float, sd: float, people: int) -> dict[str, object]:
+    """A row of the card."""
     return {
         "data": data,
         "model": way,
         "label": label,
-        "Dice, mean": f"{of_people.mean():.3f}",
-        "SD": f"{of_people.std():.3f}",
-        "test people": len(of_people),
+        "Dice, mean": f"{mean:.3f}",
+        "SD": f"{sd:.3f}",
+        "test people": people,
         "empty masks": POLICY,
     }
 

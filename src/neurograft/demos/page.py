@@ -57,8 +57,7 @@ def write_experiment(experiment: Experiment, result: ComparisonResult, folder: P
             "seeds": seeds,
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "hardware": describe_machine(),
-            "computed with": ", ".join(sorted(set(result.runs["compute"]) - {"nothing to train"})),
-            "training in all": f"{result.runs['seconds'].sum() / 60:.1f} min for {len(result.runs)} models",
+            **_training_facts(result.runs),
             # Models that an earlier, interrupted run made count too.
             "peak memory": f"{max(peak_memory_mib(), result.runs['peak_memory_mib'].max()):.0f} MiB",
             **library_versions(),
@@ -75,6 +74,15 @@ def write_experiment(experiment: Experiment, result: ComparisonResult, folder: P
     write_text(folder / f"{experiment.name}.md", _markdown(report))
     write_comparison_page(report, folder / f"{experiment.name}.html")
     return report
+
+
+def _training_facts(runs: pd.DataFrame) -> dict[str, str]:
+    """Nothing where a finished model was looked at as it is."""
+    compute = sorted(set(runs["compute"]) - {"nothing to train"})
+    if not compute:
+        return {}
+    minutes = f"{runs['seconds'].sum() / 60:.1f} min for {len(runs)} models"
+    return {"computed with": ", ".join(compute), "training in all": minutes}
 
 
 def _markdown(report: ComparisonReport) -> str:
