@@ -45,7 +45,7 @@ def main() -> int:
         rows = [measure(model, what, folder, files, options) for model in MODELS for what, files in scans.items()]
     text = "\n".join(
         [
-            "| model | scans in the call | voxels of a scan | seconds, fastest | seconds, slowest | seconds a scan "
+            "| model | scans in the call | voxels of the first | seconds, fastest | seconds, slowest | seconds a scan "
             "| peak memory, MiB |",
             "|---|---|---:|---:|---:|---:|---:|",
             *rows,

@@ -1,8 +1,14 @@
+import logging
+import multiprocessing
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from neurograft.cli import main as program
+from neurograft.studies.executors import local
 
 CHURN = """
 import resource
@@ -31,3 +37,21 @@ def test_memory_that_was_freed_is_used_again_without_a_fault() -> None:
     assert kept
     assert faults < 100
     assert churn(keep=False)[1] > 100
+
+
+def test_the_program_and_its_workers_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(program, "keep_freed_memory", lambda: asked.append("program"))
+    monkeypatch.setattr(local, "keep_freed_memory", lambda: asked.append("worker"))
+    monkeypatch.setattr(sys, "argv", ["neurograft", "--version"])
+    with pytest.raises(SystemExit):
+        program.main()
+    ours, theirs = multiprocessing.Pipe()
+    ours.close()
+    logger = logging.getLogger("neurograft")
+    level = logger.level
+    try:
+        local._serve(theirs, str(tmp_path), 1.0)
+    finally:
+        logger.setLevel(level)
+    assert asked == ["program", "worker"]

@@ -5,6 +5,7 @@ import sys
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 """Parameters of ``mallopt``, as ``malloc.h`` numbers them."""
+_NEVER = -1
 
 
 def keep_freed_memory() -> bool:
@@ -13,7 +14,7 @@ def keep_freed_memory() -> bool:
     glibc gives blocks above 32 MiB back to the system as soon as they are freed, and the system clears each page of the
     next one. A network's activations come and go in such blocks, window by window and step by step. What memory a
     process has at most grows by some per cent where blocks of many sizes alternate. It counts for the whole process,
-    so that it is the program's to call and not the library's.
+    so that it is for programs to call, at their start, and never for the library.
 
     Returns:
         Whether it was done; other C libraries are left as they are.
@@ -23,4 +24,4 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+    return bool(mallopt(_MMAP_MAX, 0)) and bool(mallopt(_TRIM_THRESHOLD, _NEVER))

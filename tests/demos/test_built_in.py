@@ -134,6 +134,8 @@ def test_the_hippocampus_has_its_pages_and_tables(crops: Path) -> None:
     whole = pd.read_csv(out / "built-in-hippocampus-scores.tsv", sep="\t")
     assert set(whole["label"]) == {"Hippocampus"}
     assert set(whole["training_subjects"].astype(str)) == {"0"}
+    assert "training in all" not in (out / "built-in-hippocampus.md").read_text("utf-8")
+    assert "training in all" in (out / "built-in-hippocampus-parts.md").read_text("utf-8")
     parts = pd.read_csv(out / "built-in-hippocampus-parts-scores.tsv", sep="\t")
     assert set(parts["label"]) == {"Anterior", "Posterior"}
     assert set(parts["strategy"]) == {"scratch", "full"}

@@ -1,6 +1,8 @@
+import gc
 import json
 import logging
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +23,9 @@ from neurograft.networks import UnitNetwork, build_network
 from neurograft.recipes import Recipe, load_recipe
 from neurograft.recipes.loading import override_recipe
 from neurograft.tasks import Figure
-from neurograft.training import fit
+from neurograft.training import fit, run
 from neurograft.training.callbacks import BestWeights
+from neurograft.training.module import FitModule
 from neurograft.training.request import TrainingRequest
 from neurograft.training.run import train_model
 from neurograft.transfer import frozen_tensor_names, plan_transfer
@@ -56,6 +59,26 @@ def test_the_seed_decides_the_weights(balls: Cohort, make_recipe: RecipeMaker, t
     a, b, c = ((tmp_path / name / "model" / "model.safetensors").read_bytes() for name in "abc")
     assert a == b
     assert a != c
+
+
+def test_a_training_that_is_over_leaves_nothing_in_memory(
+    balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules = []
+
+    def remembered(*arguments: Any, **options: Any) -> FitModule:
+        module = FitModule(*arguments, **options)
+        modules.append(weakref.ref(module))
+        return module
+
+    monkeypatch.setattr(fit, "FitModule", remembered)
+    monkeypatch.setattr(run, "COLLECTED_FROM_BYTES", 0)
+    gc.disable()
+    try:
+        train_model(TrainingRequest(balls, make_recipe("budget=2steps"), tmp_path / "run"))
+        assert [module() for module in modules] == [None]
+    finally:
+        gc.enable()
 
 
 def test_what_a_run_leaves(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:

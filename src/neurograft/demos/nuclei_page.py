@@ -25,6 +25,7 @@ from neurograft.reports.evaluation import EvaluationReport
 from neurograft.reports.evaluation_page import write_evaluation_page
 from neurograft.reports.evaluation_report import worst_cases
 from neurograft.reports.markdown import table_markdown
+from neurograft.reports.training_facts import training_facts
 from neurograft.training.record import library_versions
 
 NAME = "midbrain-qsm"
@@ -50,7 +51,7 @@ def write_nuclei(plan: NucleiPlan, scans: NucleiScans, result: NucleiResult, fol
         "seeds": f"phantoms {plan.source_seed} and {plan.target_seed}; fold k has seed k, from 0",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "hardware": describe_machine(),
-        "training in all": f"{result.models['seconds'].sum() / 60:.1f} min for {len(result.models)} models",
+        **training_facts(result.models),
         "peak memory": f"{max(peak_memory_mib(), result.models['peak_memory_mib'].max()):.0f} MiB",
         **library_versions(),
     }

@@ -15,6 +15,7 @@ from neurograft.inference.files import mask_path
 from neurograft.outputs import write_table, write_text
 from neurograft.reports import ComparisonReport, SliceExample, summary_markdown, write_comparison_page
 from neurograft.reports.markdown import table_markdown
+from neurograft.reports.training_facts import training_facts
 from neurograft.studies.comparison import ComparisonResult
 from neurograft.studies.comparison_summary import (
     against_source,
@@ -57,7 +58,7 @@ def write_experiment(experiment: Experiment, result: ComparisonResult, folder: P
             "seeds": seeds,
             "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "hardware": describe_machine(),
-            **_training_facts(result.runs),
+            **training_facts(result.runs),
             # Models that an earlier, interrupted run made count too.
             "peak memory": f"{max(peak_memory_mib(), result.runs['peak_memory_mib'].max()):.0f} MiB",
             **library_versions(),
@@ -74,15 +75,6 @@ def write_experiment(experiment: Experiment, result: ComparisonResult, folder: P
     write_text(folder / f"{experiment.name}.md", _markdown(report))
     write_comparison_page(report, folder / f"{experiment.name}.html")
     return report
-
-
-def _training_facts(runs: pd.DataFrame) -> dict[str, str]:
-    """Nothing where a finished model was looked at as it is."""
-    compute = sorted(set(runs["compute"]) - {"nothing to train"})
-    if not compute:
-        return {}
-    minutes = f"{runs['seconds'].sum() / 60:.1f} min for {len(runs)} models"
-    return {"computed with": ", ".join(compute), "training in all": minutes}
 
 
 def _markdown(report: ComparisonReport) -> str:

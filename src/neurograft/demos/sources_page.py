@@ -29,6 +29,7 @@ from neurograft.reports.comparison import SliceExample
 from neurograft.reports.evaluation import EvaluationReport
 from neurograft.reports.evaluation_page import write_evaluation_page
 from neurograft.reports.markdown import table_markdown
+from neurograft.reports.training_facts import training_facts
 from neurograft.training.record import library_versions
 
 NAME = "sources"
@@ -68,8 +69,7 @@ def write_sources(
         f"pictures {PICTURE_SEED}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "hardware": describe_machine(),
-        "computed with": ", ".join(sorted(set(result.models["compute"]))),
-        "training in all": f"{result.models['seconds'].sum() / 60:.1f} min for {len(result.models)} models",
+        **training_facts(result.models),
         "peak memory": f"{max(peak_memory_mib(), result.models['peak_memory_mib'].max()):.0f} MiB",
         **library_versions(),
     }

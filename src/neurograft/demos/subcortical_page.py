@@ -25,6 +25,7 @@ from neurograft.outputs import write_table, write_text
 from neurograft.reports.evaluation import LABEL_KIND, EvaluationReport
 from neurograft.reports.evaluation_page import write_evaluation_page
 from neurograft.reports.markdown import table_markdown
+from neurograft.reports.training_facts import training_facts
 from neurograft.scoring.score_rows import MEAN
 from neurograft.training.record import library_versions
 
@@ -84,7 +85,7 @@ def write_ladder(
         "seeds": ", ".join(map(str, sorted(set(result.scores["seed"])))),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "hardware": describe_machine(),
-        "training in all": f"{result.models['seconds'].sum() / 60:.1f} min for {len(result.models)} models",
+        **training_facts(result.models),
         "peak memory": f"{max(peak_memory_mib(), result.models['peak_memory_mib'].max()):.0f} MiB",
         **library_versions(),
     }

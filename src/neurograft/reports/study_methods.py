@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import neurograft
 from neurograft.evaluation.comparison.corrections import CORRECTION_WORDS
 from neurograft.reports.number_text import counted
+from neurograft.reports.training_facts import computed_with
 from neurograft.studies.protocol.draws import ALL
 from neurograft.studies.protocol.methods import methods_of
 from neurograft.studies.protocol.schema import ExperimentConfig, Protocol
@@ -50,7 +51,7 @@ def methods_paragraph(results: StudyResults) -> tuple[str, tuple[str, ...]]:
     parts[0] += "."
     for experiment in protocol.experiments:
         parts += _experiment(protocol, experiment)
-    compute = ", ".join(sorted(set(results.runs["compute"]) - {"nothing to train"})) if not results.runs.empty else ""
+    compute = "" if results.runs.empty else computed_with(results.runs)
     if compute:
         parts.append(f"Training ran on {compute}.")
     seeds = [f"{_and(map(str, seeds))}{of}" for seeds, of in experiments_by_seeds(protocol)]

@@ -16,6 +16,7 @@ from neurograft.reports.study import StudyReport
 from neurograft.reports.study_markdown import write_study_markdown
 from neurograft.reports.study_methods import experiments_by_seeds, methods_paragraph
 from neurograft.reports.study_page import write_study_page
+from neurograft.reports.training_facts import computed_with
 from neurograft.studies.cells.scoring import MASKS
 from neurograft.studies.cells.training import people_of
 from neurograft.studies.folder import StudyFolder
@@ -114,7 +115,8 @@ def _facts(results: StudyResults, folder: StudyFolder) -> dict[str, str]:
     }
     if not runs.empty:
         facts["training"] = f"{duration(float(runs['training_seconds'].sum()))} for {len(runs)} models"
-        facts["computed with"] = ", ".join(sorted(set(runs["compute"]) - {"nothing to train"}))
+        if compute := computed_with(runs):
+            facts["computed with"] = compute
         facts["peak memory of a training"] = f"{runs['peak_memory_mib'].max():.0f} MiB"
         again = int((runs["attempt"] > 1).sum())
         if again:

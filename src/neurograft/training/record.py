@@ -12,6 +12,9 @@ from neurograft.training.fit import FitResult
 from neurograft.training.request import TrainingRequest
 from neurograft.transfer import TransferPlan
 
+NOTHING = "nothing to train"
+"""What stands for the hardware of a model that was taken as it is."""
+
 
 def plan_rows(plan: TransferPlan) -> list[dict[str, Any]]:
     """The plan as a table: a row a unit."""
@@ -58,7 +61,7 @@ def training_record(
         "training_subjects": training,
         "validation_subjects": validation,
         "cases": cases,
-        "compute": "nothing to train" if result is None else result.plan.compute.describe(),
+        "compute": NOTHING if result is None else result.plan.compute.describe(),
         "machine": f"{platform.system()} {platform.machine()}",
         "peak_memory_mib": round(peak_memory_mib()),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),

@@ -1,5 +1,6 @@
 """One training from a cohort to a bundle: what the commands train and adapt do."""
 
+import gc
 import logging
 import shutil
 import statistics
@@ -57,6 +58,9 @@ from neurograft.transfer import (
 logger = logging.getLogger(__name__)
 
 CasesProgress = Callable[[int, int], None]
+
+COLLECTED_FROM_BYTES = 2**20
+"""Weights from which on a training's leavings are looked for: that takes some tenths of a second."""
 
 
 def train_model(request: TrainingRequest, progress: CasesProgress | None = None) -> BundleInfo:
@@ -297,6 +301,9 @@ def _fit_plan(
     result = fit(
         transfer.network, transfer.task, transfer.plan, recipe, batches, held, anchor, folder, title, first_folder
     )
+    if sum(weight.nbytes for weight in transfer.network.parameters()) >= COLLECTED_FROM_BYTES:
+        # Lightning's trainer, the optimiser's moments and the training images refer to each other.
+        gc.collect()
     merge_adapters(transfer.network)
     return result
 

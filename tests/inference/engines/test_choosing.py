@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,23 @@ def test_nothing_is_exported_for_little_work(bundle: Bundle, cache: Path, monkey
     assert describe(found.engine) == "torch fp32"
     assert "too little" in found.reason
     assert not cache.exists()
+
+
+def test_a_slow_first_call_does_not_make_little_work_look_large(
+    bundle: Bundle, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = iter((50.0, 0.1))
+    monkeypatch.setattr(choosing, "_seconds", lambda engine, window: next(seconds))
+    assert "too little" in chosen(bundle, EngineRequest("auto", "auto"), windows_ahead=3).reason
+    assert not cache.exists()
+
+
+def test_a_build_under_another_name_is_no_fault(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(package: str) -> str:
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(choosing, "version", unknown)
+    assert describe(chosen(bundle, EngineRequest("torch", "fp32")).engine) == "torch fp32"
 
 
 def test_engines_that_are_not_here_are_named(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -148,7 +148,7 @@ def choose_engine(
     by_name = request.engine not in ("auto", "torch")
     if by_name or request.precision == "int8":
         _require(request, device, network)
-    versions = {name: version(name) for name in ("torch", *PACKAGES.values()) if _is_installed(name)}
+    versions = {name: _version(name) for name in ("torch", *PACKAGES.values()) if _is_installed(name)}
     block = network.context.block(window)
     store = EngineStore(bundle, block, device, versions)
     measured = store.read()
@@ -156,11 +156,13 @@ def choose_engine(
     def is_little() -> bool:
         if request.engine != "auto" or request.precision == "bf16" or windows_ahead is None:
             return False
-        return windows_ahead * _first_call(reference, (1, network.in_channels, *block)) < WORTHWHILE_SECONDS
+        window = torch.zeros((1, network.in_channels, *block))
+        # The first call is slower than those that follow, and mostly says enough.
+        return any(windows_ahead * _seconds(reference, window) < WORTHWHILE_SECONDS for _ in range(2))
 
     too_little = ChosenEngine(reference, "there is too little to do for an export to pay", {})
     # Before engines are asked what they can do: that alone takes half a second.
-    if not measured and _may_differ(device, network) and is_little():
+    if not measured and _may_differ(device, network, request.precision) and is_little():
         return too_little
     kinds = _kinds(request, device, network)
     if kinds == [REFERENCE]:
@@ -227,9 +229,9 @@ def _fastest(
     return ChosenEngine(TorchEngine(exports.network), "no export could be loaded", found)
 
 
-def _may_differ(device: str, network: UnitNetwork) -> bool:
+def _may_differ(device: str, network: UnitNetwork, precision: str) -> bool:
     """Whether there could be anything to choose among."""
-    others = {"cpu": any(map(_is_installed, PACKAGES.values())), "cuda": True}
+    others = {"cpu": any(map(_is_installed, PACKAGES.values())), "cuda": precision != "fp32"}
     return not network.has_age and others.get(device, False)
 
 
@@ -291,10 +293,9 @@ def _try(engine: Engine, windows: Tensor, expected: Tensor, task: SegmentationTa
     return Measured(seconds, parity, parity.fault)
 
 
-def _first_call(engine: Engine, shape: tuple[int, ...]) -> float:
-    """Seconds of an engine's first call, which is slower than those that follow."""
+def _seconds(engine: Engine, window: Tensor) -> float:
     start = time.perf_counter()
-    engine(torch.zeros(shape)).cpu()
+    engine(window).cpu()
     return time.perf_counter() - start
 
 
@@ -315,6 +316,14 @@ def _name(kind: Kind) -> str:
 
 def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
+
+
+def _version(package: str) -> str:
+    """Of an installed package; some builds of it go by another name than the module."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _has_bf16() -> bool:

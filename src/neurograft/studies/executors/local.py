@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from neurograft.allocator import keep_freed_memory
 from neurograft.studies.cells.cell import Cell
 from neurograft.studies.cells.claims import LEASE_SECONDS
 from neurograft.studies.cells.running import Outcome, run_cell
@@ -182,6 +183,7 @@ def _environment(threads: int, gpu: str | None) -> Iterator[None]:
 
 def _serve(connection: Connection, root: str, lease_seconds: float) -> None:
     """Run cells until told to end, or until the process that started this one is gone."""
+    keep_freed_memory()
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
