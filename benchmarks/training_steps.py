@@ -104,6 +104,7 @@ def train(options: argparse.Namespace, still: bool) -> dict[str, Any]:
     import torch
     from nnunet_network import PlainUNet
 
+    from neurograft.allocator import keep_freed_memory
     from neurograft.networks import NETWORKS
     from neurograft.recipes import load_recipe
     from neurograft.sampling.batches import PatchBatches
@@ -111,6 +112,7 @@ def train(options: argparse.Namespace, still: bool) -> dict[str, Any]:
     from neurograft.training.fit import fit
     from neurograft.training.starting_network import prepare_transfer
 
+    keep_freed_memory()  # as the program does at its start
     torch.set_num_threads(options.threads)
     NETWORKS["plain_unet"] = lambda config, inputs, outputs: PlainUNet(inputs, outputs, config.channels, True)
     overrides = ["network.name=plain_unet", f"network.channels={options.channels}", "network.auxiliary_heads=1"]
