@@ -1,3 +1,4 @@
+import importlib
 import logging
 import multiprocessing
 import platform
@@ -7,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from neurograft.cli import main as program
 from neurograft.studies.executors import local
 
 CHURN = """
@@ -40,7 +40,8 @@ def test_memory_that_was_freed_is_used_again_without_a_fault() -> None:
 
 
 def test_the_program_and_its_workers_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[str] = []
+    program = importlib.import_module("neurograft.cli.main")  # the package has a function of this name
     monkeypatch.setattr(program, "keep_freed_memory", lambda: asked.append("program"))
     monkeypatch.setattr(local, "keep_freed_memory", lambda: asked.append("worker"))
     monkeypatch.setattr(sys, "argv", ["neurograft", "--version"])
