@@ -1,6 +1,6 @@
 """The command ``neurograft predict`` with each built-in model: seconds from call to end, and most memory.
 
-On a real brain without skull, on made whole heads of 1 mm (of label maps, skull kept), and on three scans in one call.
+On a real brain without skull, on a whole head of 1 mm that is made of a label map, and on three brains in one call.
 Each call is a process of its own with an empty cache. The fastest and the slowest of some repetitions are shown:
 start-up, reading, the picture and the tables are in them.
 
@@ -32,7 +32,7 @@ PLAIN = [
 
 
 def main() -> int:
-    """Make the heads, call the command, print and write the table."""
+    """Make the head, call the command, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-root", type=Path, required=True, help="holds miccai2012-train and brain-label-maps")
     parser.add_argument("--repeats", type=int, default=3)
@@ -62,7 +62,7 @@ def main() -> int:
 
 
 def find_scans(data: Path, folder: Path, threads: int) -> dict[str, list[Path]]:
-    """Files by what they show; the heads are made here."""
+    """Files by what they show; the head is made here."""
     brains = [data / "miccai2012-train" / who / "anat" / f"{who}_desc-brain_T1w.nii.gz" for who in PEOPLE]
     made = folder / "made"
     subjects = folder / "subjects.txt"
