@@ -20,7 +20,7 @@ from neurograft.tasks import SegmentationTask
 
 openvino = pytest.importorskip("openvino", reason="openvino is not installed, so nothing was rounded to eight bits")
 
-from neurograft.inference.engines import openvino_cpu, openvino_int8  # noqa: E402
+from neurograft.inference.engines import openvino_cpu, openvino_graph, openvino_int8  # noqa: E402
 
 BundleMaker = Callable[..., Bundle]
 WINDOW = (16, 16, 16)
@@ -64,6 +64,12 @@ def test_answers_are_near_those_of_single_precision_on_windows_not_calibrated_on
     assert 1e-6 < off < 0.12, "rounded, and not wrong"
 
 
+def giver(node, place: int):
+    """What a convolution reads, before blocks of voxels are laid out in space."""
+    given = node.input_value(place).get_node()
+    return given.input_value(0).get_node() if given.get_type_name() == "DepthToSpace" else given
+
+
 def test_all_convolutions_are_rounded_but_the_first_and_the_last(tmp_path: Path) -> None:
     _, _, plain, rounded = quantised(CONFIGS[0], tmp_path)
     core = openvino.Core()
@@ -73,7 +79,7 @@ def test_all_convolutions_are_rounded_but_the_first_and_the_last(tmp_path: Path)
         return [node for node in nodes if node.get_type_name() in openvino_int8.OUTPUT_CHANNEL]
 
     def is_rounded(node) -> bool:
-        givers = [node.input_value(place).get_node().get_type_name() for place in (0, 1)]
+        givers = [giver(node, place).get_type_name() for place in (0, 1)]
         assert givers.count("FakeQuantize") in (0, 2), "activations and weights, or neither"
         return givers[0] == "FakeQuantize"
 
@@ -87,7 +93,10 @@ def test_weights_are_rounded_by_output_channel(tmp_path: Path) -> None:
     """Independent arithmetic: each channel's weights lie on 255 levels, half a step away from the old ones at most."""
     _, _, plain, rounded = quantised(CONFIGS[0], tmp_path)
     core = openvino.Core()
-    before = {n.get_friendly_name(): n for n in core.read_model(plain / openvino_cpu.FILE).get_ordered_ops()}
+    source = core.read_model(plain / openvino_cpu.FILE)
+    assert openvino_graph.upsample_pointwise(source) == 2
+    before = {node.get_friendly_name(): node for node in source.get_ordered_ops()}
+    found_blocks = set()
     for node in core.read_model(rounded / openvino_cpu.FILE).get_ordered_ops():
         if node.get_type_name() != "Convolution" or node.input_value(1).get_node().get_type_name() != "FakeQuantize":
             continue
@@ -100,9 +109,12 @@ def test_weights_are_rounded_by_output_channel(tmp_path: Path) -> None:
         old = before[node.get_friendly_name()].input_value(1).get_node().get_data()
         ratio = (weights / old).reshape(weights.shape[0], weights.shape[1], -1)
         np.testing.assert_allclose(ratio, np.broadcast_to(ratio[:1, :, :1], ratio.shape), rtol=1e-4)
-        activations = node.input_value(0).get_node()
+        activations = giver(node, 0)
         given, made = (activations.input_value(place).get_node().get_data() for place in (2, 4))
-        np.testing.assert_allclose(given.ravel() / made.ravel(), ratio[0, :, 0], rtol=1e-4)
+        blocks = given.size // ratio.shape[1]
+        np.testing.assert_allclose(given.ravel() / made.ravel(), np.tile(ratio[0, :, 0], blocks), rtol=1e-4)
+        found_blocks.add(blocks)
+    assert found_blocks == {1, 8}, "what a pointwise convolution gives is rounded before it is laid out in space"
 
 
 @given(st.floats(-50, 0), st.floats(0, 50))

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import Tensor
+from torch.nn import Module
 
 from neurograft.inference.engines.interface import EngineName, Precision
+from neurograft.inference.engines.openvino_graph import fold_constants, split_joined
 from neurograft.networks import UnitNetwork
 
 FILE = "network.xml"
@@ -29,7 +31,14 @@ def capabilities() -> tuple[Precision, ...]:
 
 
 def export(network: UnitNetwork, shape: tuple[int, ...], folder: Path) -> None:
-    """Write the network's main output, for windows of one shape (1, C, D, H, W), into a folder.
+    """Write the network's main output, for windows of one shape (1, C, D, H, W), into a folder."""
+    model = graph_of(network, shape)
+    split_joined(model)
+    openvino.save_model(model, folder / FILE, compress_to_fp16=False)
+
+
+def graph_of(network: Module, shape: tuple[int, ...]) -> Any:
+    """A network as a model of OpenVINO's, for one shape.
 
     The frontend is called itself: ``openvino.convert_model`` does the same, ten times slower, and reports
     each use of it to its makers over the network.
@@ -43,7 +52,8 @@ def export(network: UnitNetwork, shape: tuple[int, ...], folder: Path) -> None:
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(decoder))
     model.reshape({model.inputs[0]: list(shape)})
-    openvino.save_model(model, folder / FILE, compress_to_fp16=False)
+    fold_constants(model)
+    return model
 
 
 class OpenVinoEngine:

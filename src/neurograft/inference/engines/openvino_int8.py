@@ -17,6 +17,7 @@ from openvino import opset13 as operations
 from torch import Tensor
 
 from neurograft.inference.engines.openvino_cpu import FILE
+from neurograft.inference.engines.openvino_graph import constant_behind, upsample_pointwise
 
 LEVELS = 256
 """Of an activation."""
@@ -39,26 +40,23 @@ def quantise(source: Path, windows: Tensor, folder: Path) -> None:
     """
     core = openvino.Core()
     model = core.read_model(source / FILE)
+    upsample_pointwise(model)
     nodes = _inner_convolutions(model)
     if not nodes:
         raise ValueError("it has no convolution that could be quantised")
-    ranges = _ranges(core, source, [node.get_friendly_name() for node in nodes], windows)
+    ranges = _ranges(core, model.clone(), [node.get_friendly_name() for node in nodes], windows)
     for node in nodes:
         axis = OUTPUT_CHANNEL[node.get_type_name()]
-        weights = np.moveaxis(_constant(node.input_value(1)), axis, 0)
+        weights = np.moveaxis(constant_behind(node.input_value(1)), axis, 0)
         low, high = ranges[node.get_friendly_name()]
         scale = _balance(np.maximum(-low, high), np.abs(weights).max(axis=(0, *range(2, weights.ndim))))
         least, most = _with_zero(float((low / scale).min()), float((high / scale).max()))
-        shape = (1, -1, *[1] * (weights.ndim - 2))
-        by_channel = scale.reshape(shape)
-        activations = _rounded(
-            node.input_value(0), least * by_channel, most * by_channel, np.float32(least), np.float32(most), LEVELS
-        )
+        by_channel = scale.reshape(1, -1, *[1] * (weights.ndim - 2))
+        _round_input(node, scale, least, most)
         weights = np.moveaxis(weights * by_channel, 0, axis)
         others = tuple(place for place in range(weights.ndim) if place != axis)
         largest = np.maximum(np.abs(weights).max(axis=others, keepdims=True), np.float32(1e-12))
         rounded = _rounded(operations.constant(weights), -largest, largest, -largest, largest, WEIGHT_LEVELS)
-        node.input(0).replace_source_output(activations.output(0))
         node.input(1).replace_source_output(rounded.output(0))
     model.validate_nodes_and_infer_types()
     openvino.save_model(model, folder / FILE, compress_to_fp16=False)
@@ -75,7 +73,9 @@ def _inner_convolutions(model: Any) -> list[Any]:
         for node in _first_convolutions(ends, neighbours)
     }
     found = [node for node in model.get_ordered_ops() if node.get_type_name() in OUTPUT_CHANNEL]
-    return [node for node in found if node.get_friendly_name() not in outer and _constant(node.input_value(1)).size]
+    return [
+        node for node in found if node.get_friendly_name() not in outer and constant_behind(node.input_value(1)).size
+    ]
 
 
 def _first_convolutions(ends: list[Any], neighbours: Callable[[Any], list[Any]]) -> Iterator[Any]:
@@ -100,21 +100,10 @@ def _givers(node: Any) -> list[Any]:
     return [given.get_source_output().get_node() for given in node.inputs()]
 
 
-def _constant(output: Any) -> NDArray[np.float32]:
-    """The weights behind an output, whatever conversions lie between; an empty array where there is no constant."""
-    node = output.get_node()
-    while node.get_type_name() in ("Convert", "Reshape") and node.get_input_size():
-        if node.get_type_name() == "Reshape":
-            return np.empty(0, np.float32)
-        node = node.input_value(0).get_node()
-    return node.get_data().astype(np.float32) if node.get_type_name() == "Constant" else np.empty(0, np.float32)
-
-
 def _ranges(
-    core: Any, source: Path, names: list[str], windows: Tensor
+    core: Any, model: Any, names: list[str], windows: Tensor
 ) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Smallest and largest value of each channel that each convolution reads, zero included, over the windows."""
-    model = core.read_model(source / FILE)
     nodes = {node.get_friendly_name(): node for node in model.get_ordered_ops()}
     results = []
     for name in names:
@@ -152,6 +141,25 @@ def _with_zero(low: float, high: float) -> tuple[float, float]:
     step = max(high - low, 1e-6) / (LEVELS - 1)
     below = round(-low / step)
     return -below * step, (LEVELS - 1 - below) * step
+
+
+def _round_input(node: Any, scale: NDArray[np.float32], least: float, most: float) -> None:
+    """Bring what a convolution reads to one range for all channels, and to levels."""
+    place, spread = node.input(0), node.input_value(0).get_node()
+    rank = spread.get_output_partial_shape(0).rank.get_length() - 2
+    if spread.get_type_name() == "DepthToSpace" and len(spread.output(0).get_target_inputs()) == 1:
+        # Before it is laid out in space: eight bits are moved instead of more, and the convolution before does both.
+        place, scale = spread.input(0), np.tile(scale, spread.get_attributes()["block_size"] ** rank)
+    by_channel = scale.reshape(1, -1, *[1] * rank)
+    rounded = _rounded(
+        place.get_source_output(),
+        least * by_channel,
+        most * by_channel,
+        np.float32(least),
+        np.float32(most),
+        LEVELS,
+    )
+    place.replace_source_output(rounded.output(0))
 
 
 def _rounded(values: Any, low: Any, high: Any, new_low: Any, new_high: Any, levels: int) -> Any:
