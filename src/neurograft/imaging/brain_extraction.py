@@ -19,9 +19,6 @@ from scipy.ndimage import binary_closing, binary_dilation, binary_fill_holes, la
 
 from neurograft.errors import InputError
 from neurograft.imaging.files import read_image, voxel_hash, write_image, write_label_map
-from neurograft.imaging.registration.affine import affine_registration
-from neurograft.imaging.registration.transform import SpatialTransform, warp
-from neurograft.imaging.registration.working_images import working_volume
 from neurograft.imaging.resampling import resample_to_grid
 from neurograft.imaging.template import mni152, mni152_brain
 from neurograft.imaging.volume import Volume
@@ -57,6 +54,11 @@ def template_brain(scan: Volume) -> Volume:
     kept = cache_folder() / "brains" / f"{_key(scan, 'template')}.nii.gz"
     if kept.is_file():
         return _read_mask(kept, scan)
+    # SimpleITK's 100 MiB are loaded only where something is registered.
+    from neurograft.imaging.registration.affine import affine_registration
+    from neurograft.imaging.registration.transform import SpatialTransform, warp
+    from neurograft.imaging.registration.working_images import working_volume
+
     template = working_volume(mni152(2), _SPACING_MM)
     inside = resample_to_grid(mni152_brain(2), template.grid, "nearest").data > 0
     # Only brain and the fluid around it are compared: the template has no skull to find.

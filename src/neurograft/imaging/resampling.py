@@ -7,7 +7,6 @@ between them, which is exact for flipped, oblique and sheared affines alike.
 from typing import Literal
 
 import numpy as np
-import SimpleITK
 
 from neurograft.errors import InputError
 from neurograft.imaging.grid import Grid, Shape
@@ -16,12 +15,13 @@ from neurograft.imaging.volume import Volume
 
 Interpolation = Literal["nearest", "linear", "bspline", "sinc"]
 
-_INTERPOLATORS = {
-    "nearest": SimpleITK.sitkNearestNeighbor,
-    "linear": SimpleITK.sitkLinear,
-    "bspline": SimpleITK.sitkBSpline,
-    "sinc": SimpleITK.sitkLanczosWindowedSinc,
+_INTERPOLATORS: dict[Interpolation, str] = {
+    "nearest": "sitkNearestNeighbor",
+    "linear": "sitkLinear",
+    "bspline": "sitkBSpline",
+    "sinc": "sitkLanczosWindowedSinc",
 }
+"""SimpleITK's names."""
 _BSPLINE_FEWEST_VOXELS = 4
 _PARALLEL = 1e-6
 """Largest share of another axis, in voxels per voxel, in a map that treats each axis alone."""
@@ -91,6 +91,9 @@ def _resample(volume: Volume, grid: Grid, interpolation: Interpolation, outside:
     to_source = np.linalg.solve(volume.grid.affine, grid.affine)
     if interpolation == "sinc" and _axes_are_parallel(to_source):
         return Volume(_sinc(data, to_source, grid.shape, outside), grid, volume.path)
+    # Where nothing is resampled, its 100 MiB are not loaded.
+    import SimpleITK
+
     # SimpleITK counts axes the other way round: its index (i, j, k) is data[i, j, k] of the transpose.
     source = SimpleITK.GetImageFromArray(np.ascontiguousarray(data.T))
     transform = SimpleITK.AffineTransform(3)
@@ -99,7 +102,7 @@ def _resample(volume: Volume, grid: Grid, interpolation: Interpolation, outside:
     resampler = SimpleITK.ResampleImageFilter()
     resampler.SetSize(grid.shape)
     resampler.SetTransform(transform)
-    resampler.SetInterpolator(_INTERPOLATORS[interpolation])
+    resampler.SetInterpolator(getattr(SimpleITK, _INTERPOLATORS[interpolation]))
     if outside is None:
         resampler.UseNearestNeighborExtrapolatorOn()
     else:

@@ -11,14 +11,13 @@ from neurograft.errors import InputError
 from neurograft.imaging.brain_extraction import command_brain, template_brain
 from neurograft.imaging.grid import Grid
 from neurograft.imaging.orientation import reorient
-from neurograft.imaging.registration import RegistrationSettings, register
 from neurograft.imaging.resampling import spaced_grid
 from neurograft.imaging.template import MNI_CODE, mni152
 from neurograft.imaging.volume import Volume
 
 logger = logging.getLogger(__name__)
 
-_AFFINE = RegistrationSettings(kind="affine", spacing_mm=3.0)
+_SPACING_MM = 3.0
 """Coarser than for an atlas: a known map of the template is found to 0.2 mm at 2 mm and at 3 mm alike."""
 
 
@@ -69,7 +68,10 @@ def placed_in_template(scan: Volume) -> tuple[Grid, str]:
     Raises:
         InputError: no map to the template can be found.
     """
-    found = register(mni152(1), scan, _AFFINE)
+    # SimpleITK's 100 MiB are loaded only where something is registered.
+    from neurograft.imaging.registration import RegistrationSettings, register
+
+    found = register(mni152(1), scan, RegistrationSettings(kind="affine", spacing_mm=_SPACING_MM))
     doubt = found.score.suspicious
     if doubt:
         logger.warning("%s may be registered wrongly to the template: %s", scan.path, doubt)
