@@ -2,6 +2,8 @@
 
 import io
 import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +35,29 @@ class CheckpointFile(TorchCheckpointIO):
 
 
 class ResumePoint(Checkpoint):
-    """Writes everything needed to go on, after every chunk, in one move."""
+    """Writes everything needed to go on, in one move, after a chunk.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Not after every one where that takes long: a large network's weights and the optimiser's memory of them are written
+    in what a few steps take. A write that took longer than `CHEAP_SECONDS` is followed by the next one once
+    `TIMES_THE_WRITE` times as many seconds are over.
+    """
+
+    CHEAP_SECONDS = 0.05
+    TIMES_THE_WRITE = 50
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path, self.clock = path, clock
+        self._next = -math.inf
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the file; a kill during it leaves the one before."""
+        """Write the file if it is time; a kill during it leaves the one before."""
+        # All processes write together, so that one of them says when.
+        if not trainer.strategy.broadcast(self.clock() >= self._next):
+            return
+        start = self.clock()
         trainer.save_checkpoint(self.path)
+        seconds = self.clock() - start
+        self._next = self.clock() + (self.TIMES_THE_WRITE * seconds if seconds > self.CHEAP_SECONDS else 0)
 
 
 class BestWeights(Callback):
