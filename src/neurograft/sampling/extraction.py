@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from neurograft.imaging.context import Context
 from neurograft.imaging.labels import IGNORE
 from neurograft.recipes.schema import Size, Triple
 from neurograft.sampling.augmentation.spatial import SpatialDraw, elastic_displacement, sampling_matrix
 from neurograft.sampling.examples import Layer, TrainingCase
+from neurograft.sampling.interpolation import interpolated, with_surroundings
 from neurograft.sampling.patches import PatchDraw
 
 NO_CONTEXT = Context()
@@ -162,7 +162,7 @@ def _warp(
         target.zero_()
         return
     box = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
-    source_target = case.target[box].to(image)
+    source_target = case.target[box][None].to(image.device)
 
     size = (image.shape[1], image.shape[2], image.shape[3])
     coordinates = _coordinates(matrix, centre - torch.tensor(starts), -half - before, size, image.device)
@@ -170,21 +170,17 @@ def _warp(
         coordinates += elastic_displacement(
             control_points.float().to(image.device), spatial.control_spacing_voxels, size
         )
-    # grid_sample counts from -1 to 1 between the outer faces of the first and last voxel, last axis first.
-    sizes = torch.tensor(source_target.shape, dtype=torch.float32, device=image.device)[:, None, None, None]
-    grid = coordinates.mul_(2 / sizes).add_(1 / sizes - 1).flip(0).permute(1, 2, 3, 0)
     answer = tuple(slice(first, first + length) for first, length in zip(context.before, target.shape, strict=True))
-    target.copy_(_interpolate(source_target[None], grid[answer], "nearest")[0])
+    if reaches_out:
+        coordinates += 1  # of the voxels around
+        source_target = with_surroundings(source_target, source_target.new_zeros((1, 1, 1, 1)))
+    target.copy_(interpolated(source_target, coordinates[:, *answer], "nearest")[0])
     for layer, part in _parts(case, image):
         source = layer.volume[(slice(None), *box)].to(image)
-        if not reaches_out:
-            part.copy_(_interpolate(source, grid, layer.interpolation))
-        elif context.outside == "edge":
-            part.copy_(_interpolate(source, grid, layer.interpolation, "border"))
-        else:
-            # Beyond the edge grid_sample sees zeros: let zero stand for what lies there.
-            outside = _outside(layer, context).to(image.device)
-            part.copy_(_interpolate(source - outside, grid, layer.interpolation).add_(outside))
+        if reaches_out:
+            beyond = None if context.outside == "edge" else _outside(layer, context)
+            source = with_surroundings(source, beyond)
+        part.copy_(interpolated(source, coordinates, layer.interpolation))
 
 
 def _centre_with_target(patch: PatchDraw, matrix: Tensor, shift: Tensor, half: Tensor) -> Tensor:
@@ -231,22 +227,6 @@ def _coordinates(matrix: Tensor, origin: Tensor, first: Tensor, size: Size, devi
     along[0] = along[0] + origin[:, None]
     depth, height, width = (part.float().to(device) for part in along)
     return (depth[:, :, None, None] + height[:, None, :, None]) + width[:, None, None, :]
-
-
-def _interpolate(volume: Tensor, grid: Tensor, mode: str, outside: str = "zeros") -> Tensor:
-    """Sample (C, D, H, W) at a grid (d, h, w, 3), giving (C, d, h, w)."""
-    pieces = 1
-    if volume.device.type == "cpu":
-        # On a CPU grid_sample runs one thread for each member of a batch: make a batch of slabs.
-        pieces = next(count for count in range(torch.get_num_threads(), 0, -1) if grid.shape[0] % count == 0)
-    slabs = functional.grid_sample(
-        volume.expand(pieces, *volume.shape),
-        grid.reshape(pieces, -1, *grid.shape[1:]),
-        mode=mode,
-        padding_mode=outside,
-        align_corners=False,
-    )
-    return slabs.transpose(0, 1).flatten(1, 2)
 
 
 def _swap_sides(target: Tensor, mirror_pairs: Sequence[tuple[int, int]]) -> Tensor:
