@@ -85,10 +85,12 @@ def augment(options: argparse.Namespace) -> dict[str, Any]:
 
     import torch
 
+    from neurograft.allocator import keep_freed_memory
     from neurograft.recipes.schema import AugmentationConfig, SamplingConfig
     from neurograft.sampling.batches import PatchBatches
     from neurograft.sampling.examples import TrainingCase
 
+    keep_freed_memory()  # as the program does at its start
     torch.set_num_threads(options.threads)
     with np.load(options.folder / "volume.npz") as arrays:
         case = TrainingCase("a", "a", torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["target"]))

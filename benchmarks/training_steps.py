@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument("--data-root", type=Path, help="folder of msd-hippocampus; else made volumes")
     parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 128, 256])
     parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--part", choices=["shipped", "still"], help=argparse.SUPPRESS)

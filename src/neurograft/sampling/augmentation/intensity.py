@@ -74,21 +74,24 @@ def apply_intensity(images: Tensor, draws: list[IntensityDraw]) -> Tensor:
     Returns:
         (N, C, d, h, w) on the same device.
     """
-    changed = images.clone()
-    for image, draw in zip(changed, draws, strict=True):
-        if draw.blur_sigma_voxels is not None:
-            image.copy_(gaussian_blur(image, draw.blur_sigma_voxels))
-        if draw.gamma is not None:
-            image.copy_(adjust_gamma(image, draw.gamma))
-        if draw.scale is not None:
-            image.mul_(_per_channel(draw.scale, image))
-        if draw.shift is not None:
-            image.add_(_per_channel(draw.shift, image))
-        if draw.noise_std is not None:
-            noise_generator = torch.Generator(device=image.device).manual_seed(draw.noise_seed)
-            noise = torch.randn(image.shape, generator=noise_generator, device=image.device, dtype=image.dtype)
-            image.addcmul_(noise, _per_channel(draw.noise_std, image))
-    return changed
+    return torch.stack([_changed(image, draw) for image, draw in zip(images, draws, strict=True)])
+
+
+def _changed(image: Tensor, draw: IntensityDraw) -> Tensor:
+    """(C, d, h, w) changed as drawn; the patch itself where nothing was."""
+    if draw.blur_sigma_voxels is not None:
+        image = gaussian_blur(image, draw.blur_sigma_voxels)
+    if draw.gamma is not None:
+        image = adjust_gamma(image, draw.gamma)
+    if draw.scale is not None:
+        image = image * _per_channel(draw.scale, image)
+    if draw.shift is not None:
+        image = image + _per_channel(draw.shift, image)
+    if draw.noise_std is not None:
+        noise_generator = torch.Generator(device=image.device).manual_seed(draw.noise_seed)
+        noise = torch.randn(image.shape, generator=noise_generator, device=image.device, dtype=image.dtype)
+        image = torch.addcmul(image, noise, _per_channel(draw.noise_std, image))
+    return image
 
 
 def gaussian_blur(image: Tensor, sigma_voxels: tuple[float, ...]) -> Tensor:
@@ -97,9 +100,11 @@ def gaussian_blur(image: Tensor, sigma_voxels: tuple[float, ...]) -> Tensor:
     The kernel is cut at four standard deviations. Each axis is one product with a banded matrix, which
     on a CPU takes a fraction of a convolution's time.
     """
-    depth, height, width = (
-        torch.stack([_blur_matrix(length, sigma) for sigma in sigma_voxels]).to(image) for length in image.shape[1:]
-    )
+    matrices = {
+        length: torch.stack([_blur_matrix(length, sigma) for sigma in sigma_voxels]).to(image)
+        for length in set(image.shape[1:])
+    }
+    depth, height, width = (matrices[length] for length in image.shape[1:])
     blurred = (depth @ image.flatten(2)).reshape(image.shape)
     return height[:, None] @ blurred @ width.mT[:, None]
 
@@ -111,7 +116,7 @@ def adjust_gamma(image: Tensor, gamma: tuple[float, ...]) -> Tensor:
     """
     low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
     span = high - low
-    curved = ((image - low) / torch.where(span > 0, span, 1)).pow(_per_channel(gamma, image))
+    curved = (image - low).div_(torch.where(span > 0, span, 1)).pow_(_per_channel(gamma, image))
     mean = image.mean((1, 2, 3), keepdim=True)
     curved -= curved.mean((1, 2, 3), keepdim=True)
     # Their ratio is that of the deviations, and torch.std takes several times as long.
