@@ -90,7 +90,7 @@ def augment(options: argparse.Namespace) -> dict[str, Any]:
     from neurograft.sampling.batches import PatchBatches
     from neurograft.sampling.examples import TrainingCase
 
-    keep_freed_memory()  # as the program does at its start
+    keep_freed_memory()  # as commands that train do at their start
     torch.set_num_threads(options.threads)
     with np.load(options.folder / "volume.npz") as arrays:
         case = TrainingCase("a", "a", torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["target"]))

@@ -186,7 +186,6 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     import torch
     from nnunet_network import PlainUNet
 
-    from neurograft.allocator import keep_freed_memory
     from neurograft.errors import InputError
     from neurograft.hardware import peak_memory_mib
     from neurograft.imaging.grid import Grid
@@ -198,7 +197,6 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     from neurograft.networks import NETWORKS
     from neurograft.recipes.loading import override_recipe
 
-    keep_freed_memory()  # as the program does at its start
     torch.set_num_threads(options.threads)
     NETWORKS["plain_unet"] = lambda config, inputs, outputs: PlainUNet(inputs, outputs, config.channels)
     overrides = ["network.name=plain_unet", f"network.channels={options.channels}", "preparation.normalisation=none"]

@@ -112,7 +112,7 @@ def train(options: argparse.Namespace, still: bool) -> dict[str, Any]:
     from neurograft.training.fit import fit
     from neurograft.training.starting_network import prepare_transfer
 
-    keep_freed_memory()  # as the program does at its start
+    keep_freed_memory()  # as commands that train do at their start
     torch.set_num_threads(options.threads)
     NETWORKS["plain_unet"] = lambda config, inputs, outputs: PlainUNet(inputs, outputs, config.channels, True)
     overrides = ["network.name=plain_unet", f"network.channels={options.channels}", "network.auxiliary_heads=1"]

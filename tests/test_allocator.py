@@ -10,6 +10,8 @@ import pytest
 
 from neurograft.studies.executors import local
 
+program = importlib.import_module("neurograft.cli.main")  # the package has a function of this name
+
 CHURN = """
 import resource
 from neurograft.allocator import keep_freed_memory
@@ -39,14 +41,26 @@ def test_memory_that_was_freed_is_used_again_without_a_fault() -> None:
     assert churn(keep=False)[1] > 100
 
 
-def test_the_program_and_its_workers_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", [*sorted(program.TRAINING), "predict", "evaluate", "--version"])
+def test_the_program_asks_for_it_where_it_trains(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    program = importlib.import_module("neurograft.cli.main")  # the package has a function of this name
-    monkeypatch.setattr(program, "keep_freed_memory", lambda: asked.append("program"))
-    monkeypatch.setattr(local, "keep_freed_memory", lambda: asked.append("worker"))
-    monkeypatch.setattr(sys, "argv", ["neurograft", "--version"])
+    monkeypatch.setattr(program, "keep_freed_memory", lambda: asked.append(command))
+    # Too little to do anything with, but the command is known.
+    monkeypatch.setattr(sys, "argv", ["neurograft", command, "--no-such-option"])
     with pytest.raises(SystemExit):
         program.main()
+    assert asked == ([command] if command in program.TRAINING else [])
+
+
+def test_commands_that_train_are_commands() -> None:
+    names = {command.name for command in program.app.registered_commands}
+    names |= {group.name for group in program.app.registered_groups}
+    assert names >= program.TRAINING
+
+
+def test_workers_ask_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(local, "keep_freed_memory", lambda: asked.append("worker"))
     ours, theirs = multiprocessing.Pipe()
     ours.close()
     logger = logging.getLogger("neurograft")
@@ -55,4 +69,4 @@ def test_the_program_and_its_workers_ask_for_it(tmp_path: Path, monkeypatch: pyt
         local._serve(theirs, str(tmp_path), 1.0)
     finally:
         logger.setLevel(level)
-    assert asked == ["program", "worker"]
+    assert asked == ["worker"]

@@ -12,9 +12,9 @@ def keep_freed_memory() -> bool:
     """Let this process keep the memory that it frees, for the next tensor of that size.
 
     glibc gives blocks above 32 MiB back to the system as soon as they are freed, and the system clears each page of the
-    next one. A network's activations come and go in such blocks, window by window and step by step. What memory a
-    process has at most grows by some per cent where blocks of many sizes alternate. It counts for the whole process,
-    so that it is for programs to call, at their start, and never for the library.
+    next one. The activations of training steps come and go in such blocks. What memory a process has at most grows by
+    some per cent, and by more where blocks of many sizes alternate, as where a prediction compares engines. It counts
+    for the whole process, so that it is for programs to call, at their start, and never for the library.
 
     Returns:
         Whether it was done; other C libraries are left as they are.

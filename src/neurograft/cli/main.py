@@ -53,8 +53,17 @@ app.add_typer(phantom.app, name="phantom")
 app.add_typer(study.app, name="study")
 
 
+TRAINING = frozenset({"demo", "train", "adapt", "deep-image-prior", "study"})
+"""Commands that train: the same sizes of memory come and go at each step. A prediction holds more at most that way."""
+
+
 @app.callback(invoke_without_command=True)
-def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True)) -> None:
+def _root(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if context.invoked_subcommand in TRAINING:
+        keep_freed_memory()
     if version:
         from neurograft import __version__
 
@@ -66,7 +75,6 @@ def main() -> None:
     """Run the program. Exit status: 0 done, 2 wrong call or input, 1 a failure of ours."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     logging.getLogger("neurograft").setLevel(logging.INFO)
-    keep_freed_memory()
     try:
         app()
     except InputError as error:
