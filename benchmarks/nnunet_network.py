@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from neurograft.networks.blockwise_upsampling import BlockwiseUpsampling3d
 from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d
 from neurograft.networks.units import Unit, UnitNetwork
 
@@ -46,7 +47,7 @@ class _Decoder(nn.Module):
         super().__init__()
         down = channels[::-1]
         pairs = list(pairwise(down))
-        self.transpconvs = nn.ModuleList(nn.ConvTranspose3d(below, above, 2, 2) for below, above in pairs)
+        self.transpconvs = nn.ModuleList(BlockwiseUpsampling3d(below, above) for below, above in pairs)
         self.stages = nn.ModuleList(_Stage(2 * above, above, 1) for _, above in pairs)
         self.seg_layers = nn.ModuleList(nn.Conv3d(above, out_channels, 1) for _, above in pairs)
 

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from neurograft.networks.blockwise_upsampling import BlockwiseUpsampling3d
 from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d
 
 NormName = Literal["batch", "instance", "group", "none"]
@@ -143,7 +144,7 @@ class UpStage(nn.Module):
         super().__init__()
         self.up: nn.Module
         if upsampling == "transposed":
-            self.up = nn.ConvTranspose3d(in_channels, out_channels, 2, stride=2, bias=bias)
+            self.up = BlockwiseUpsampling3d(in_channels, out_channels, bias=bias)
         else:
             self.up = nn.Sequential(
                 nn.Conv3d(in_channels, out_channels, 1, bias=bias), nn.Upsample(scale_factor=2, mode="trilinear")
