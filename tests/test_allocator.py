@@ -46,7 +46,8 @@ def test_the_program_asks_for_it_where_it_trains(command: str, monkeypatch: pyte
     asked: list[str] = []
     monkeypatch.setattr(program, "keep_freed_memory", lambda: asked.append(command))
     # Too little to do anything with, but the command is known.
-    monkeypatch.setattr(sys, "argv", ["neurograft", command, "--no-such-option"])
+    refused = [] if command == "--version" else ["--no-such-option"]
+    monkeypatch.setattr(sys, "argv", ["neurograft", command, *refused])
     with pytest.raises(SystemExit):
         program.main()
     assert asked == ([command] if command in program.TRAINING else [])

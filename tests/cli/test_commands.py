@@ -39,6 +39,13 @@ def test_help_comes_quickly_and_imports_nothing_slow(capsys: pytest.CaptureFixtu
         sys.stdout.write(f" (--help took {seconds:.2f} s) ")
 
 
+def test_a_prediction_loads_no_registration() -> None:
+    code = "import sys, neurograft.inference.run, neurograft.inference.pipeline, neurograft.cli.predict\n"
+    code += "print('SimpleITK' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]
+
+
 def test_version(neurograft: Program) -> None:
     outcome = neurograft("--version")
     assert (outcome.status, outcome.out) == (0, f"neurograft {package.__version__}\n")

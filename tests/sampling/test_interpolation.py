@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
+from neurograft.sampling import interpolation
 from neurograft.sampling.interpolation import interpolated, with_surroundings
 
 SIZES = st.tuples(*[st.integers(2, 7)] * 3)
@@ -87,3 +88,13 @@ def test_a_volume_of_one_voxel_can_be_read_with_its_surroundings() -> None:
     zeros = with_surroundings(single, torch.zeros((1, 1, 1, 1)))
     assert interpolated(zeros, where + 1, "nearest").flatten().tolist() == [5, 5, 0]
     assert interpolated(with_surroundings(single, None), where + 1, "nearest").flatten().tolist() == [5, 5, 5]
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+def test_slabs_and_threads_do_not_show(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, where = volume((6, 7, 5), 2, 0), places((6, 7, 5), (9, 4, 5), 1)
+    whole = interpolated(data, where, mode)
+    monkeypatch.setattr(interpolation, "_AT_ONCE", 45)
+    assert torch.equal(interpolated(data, where, mode), whole)
+    monkeypatch.setattr(interpolation, "_THREADS_OF_INDEX_SELECT", 0)
+    assert torch.equal(interpolated(data, where, mode), whole)

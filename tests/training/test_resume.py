@@ -219,6 +219,31 @@ def test_cut_off_anywhere_it_ends_as_if_nothing_had_been(
 
 
 @pytest.mark.usefixtures("short_chunks")
+@pytest.mark.parametrize("overrides", [[], ["validation.hold_out=1", "validation.every=8"]], ids=["last", "best"])
+def test_where_resume_points_are_dear_it_goes_on_from_an_old_one(
+    overrides: list[str],
+    balls: Cohort,
+    make_recipe: RecipeMaker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = make_recipe("budget=16steps", *overrides)
+    train_model(TrainingRequest(balls, recipe, tmp_path / "undisturbed"))
+    monkeypatch.setattr(callbacks.ResumePoint, "CHEAP_SECONDS", -1)
+    monkeypatch.setattr(callbacks.ResumePoint, "TIMES_THE_WRITE", 10**9)
+    with monkeypatch.context() as patch:
+        _cut_in(patch, PatchBatches, "batch", 15)
+        with pytest.raises(Cut):
+            train_model(TrainingRequest(balls, recipe, tmp_path / "cut"))
+    seen: list[int] = []
+    draw = PatchBatches.batch
+    monkeypatch.setattr(PatchBatches, "batch", lambda self, step: seen.append(step) or draw(self, step))
+    train_model(TrainingRequest(balls, recipe, tmp_path / "cut"))
+    assert seen[0] == (8 if overrides else 4), "the first chunk's, or that of the best weights after it"
+    assert outcome(tmp_path / "cut") == outcome(tmp_path / "undisturbed")
+
+
+@pytest.mark.usefixtures("short_chunks")
 def test_what_a_network_leaves_out_at_random_is_the_steps_own(
     balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

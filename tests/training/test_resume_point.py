@@ -26,13 +26,15 @@ def trainer_of(clock: Clock, write_seconds: float, written: list[float], decides
         clock.seconds += write_seconds
 
     strategy = SimpleNamespace(broadcast=lambda own: own if decides is None else decides)
-    return SimpleNamespace(save_checkpoint=save, strategy=strategy)
+    return SimpleNamespace(
+        save_checkpoint=save, strategy=strategy, should_stop=False, current_epoch=0, max_epochs=10**6
+    )
 
 
 def chunks(write_seconds: float, chunk_seconds: float, count: int) -> list[float]:
     """Seconds at which files were written, from the end of the first chunk on."""
     clock, written = Clock(), []
-    point, trainer = ResumePoint(Path("resume.ckpt"), clock), trainer_of(clock, write_seconds, written)
+    point, trainer = ResumePoint(Path("resume.ckpt"), clock=clock), trainer_of(clock, write_seconds, written)
     for _ in range(count):
         clock.seconds += chunk_seconds
         point.on_train_epoch_end(trainer, SimpleNamespace())
@@ -58,9 +60,31 @@ def test_slow_steps_are_kept_after_each_chunk_all_the_same() -> None:
 
 def test_the_first_process_decides_for_all() -> None:
     clock, written = Clock(), []
-    point = ResumePoint(Path("resume.ckpt"), clock)
+    point = ResumePoint(Path("resume.ckpt"), clock=clock)
     point.on_train_epoch_end(trainer_of(clock, 1.0, written, decides=False), SimpleNamespace())
     assert not written
     point.on_train_epoch_end(trainer_of(clock, 1.0, written, decides=True), SimpleNamespace())
     point.on_train_epoch_end(trainer_of(clock, 1.0, written, decides=True), SimpleNamespace())
+    assert len(written) == 2
+
+
+def test_the_best_weights_are_never_ahead_of_it() -> None:
+    clock, written, best = Clock(), [], SimpleNamespace(step=0)
+    point = ResumePoint(Path("resume.ckpt"), best, clock)
+    trainer = trainer_of(clock, 1.0, written)
+    for step in (0, 0, 8, 8, 8, 20):
+        best.step = step
+        point.on_train_epoch_end(trainer, SimpleNamespace())
+    assert len(written) == 3, "the first, and one for each change"
+
+
+@pytest.mark.parametrize("end", [{"current_epoch": 10**6 - 1}, {"should_stop": True}])
+def test_the_end_is_kept(end: dict[str, Any]) -> None:
+    clock, written = Clock(), []
+    point, trainer = ResumePoint(Path("resume.ckpt"), clock=clock), trainer_of(clock, 1.0, written)
+    point.on_train_epoch_end(trainer, SimpleNamespace())
+    point.on_train_epoch_end(trainer, SimpleNamespace())
+    assert len(written) == 1
+    vars(trainer).update(end)
+    point.on_train_epoch_end(trainer, SimpleNamespace())
     assert len(written) == 2

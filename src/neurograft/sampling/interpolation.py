@@ -1,8 +1,9 @@
 """Values of a volume between its voxels.
 
 PyTorch's ``grid_sample`` does the same for volumes, on a CPU voxel by voxel without vector instructions. Here each
-corner of the cubes around all places is gathered at once, which takes less than half of the time, and a sixth where
-only the nearest voxel is wanted; nothing is scaled to and from a range of -1 to 1, so that places keep their digits.
+corner of the cubes around many places is gathered at once. On two cores that takes about half of the time, and a fourth
+where only the nearest voxel is wanted; nothing is scaled to and from a range of -1 to 1, so that places keep their
+digits.
 """
 
 from typing import Literal
@@ -14,6 +15,10 @@ Mode = Literal["bilinear", "nearest"]
 
 _EXACT = 2**24
 """Up to which float32 holds every whole number."""
+_AT_ONCE = 2**21
+"""Places, so that a whole volume's take no more memory than some patches'."""
+_THREADS_OF_INDEX_SELECT = 2
+"""It is the faster one of two that gather, but uses one thread only."""
 
 
 def interpolated(volume: Tensor, places: Tensor, mode: Mode) -> Tensor:
@@ -29,13 +34,15 @@ def interpolated(volume: Tensor, places: Tensor, mode: Mode) -> Tensor:
         (C, d, h, w), of the volume's type.
     """
     sample = _nearest if mode == "nearest" else _linear
+    slabs = places.split(max(1, _AT_ONCE // places[0, 0].numel()), dim=1)
     # Channel by channel: what gathers from one row alone takes a third of the time.
-    return torch.stack([sample(channel, places) for channel in volume])
+    parts = [torch.stack([sample(channel, slab) for channel in volume]) for slab in slabs]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def _nearest(volume: Tensor, places: Tensor) -> Tensor:
     whole = [axis.round().clamp_(0, length - 1) for axis, length in zip(places, volume.shape, strict=True)]
-    return volume.flatten().index_select(0, _index(whole, volume.shape)).reshape(places.shape[1:])
+    return _gathered(volume.flatten(), _index(whole, volume.shape)).reshape(places.shape[1:])
 
 
 def _linear(volume: Tensor, places: Tensor) -> Tensor:
@@ -47,7 +54,7 @@ def _linear(volume: Tensor, places: Tensor) -> Tensor:
     values, row, slab = volume.flatten(), volume.shape[2], volume.shape[1] * volume.shape[2]
 
     def voxel(offset: int) -> Tensor:
-        return values[offset:].index_select(0, index).reshape(places.shape[1:])
+        return _gathered(values[offset:], index).reshape(places.shape[1:])
 
     def along_width(offset: int) -> Tensor:
         return voxel(offset).lerp_(voxel(offset + 1), width)
@@ -81,5 +88,11 @@ def _index(whole: list[Tensor], size: torch.Size) -> Tensor:
     """Numbers of voxels in a flat volume, of their places along each axis in whole numbers."""
     depth, height, width = whole
     if size.numel() >= _EXACT:
-        depth, height, width = depth.double(), height.double(), width.double()
+        depth, height, width = depth.long(), height.long(), width.long()
     return height.add(depth, alpha=size[1]).mul_(size[2]).add_(width).long().flatten()
+
+
+def _gathered(values: Tensor, index: Tensor) -> Tensor:
+    if values.device.type == "cpu" and torch.get_num_threads() > _THREADS_OF_INDEX_SELECT:
+        return values.take(index)
+    return values.index_select(0, index)

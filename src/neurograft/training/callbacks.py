@@ -34,32 +34,6 @@ class CheckpointFile(TorchCheckpointIO):
             temporary.write_bytes(buffer.getbuffer())
 
 
-class ResumePoint(Checkpoint):
-    """Writes everything needed to go on, in one move, after a chunk.
-
-    Not after every one where that takes long: a large network's weights and the optimiser's memory of them are written
-    in what a few steps take. A write that took longer than `CHEAP_SECONDS` is followed by the next one once
-    `TIMES_THE_WRITE` times as many seconds are over.
-    """
-
-    CHEAP_SECONDS = 0.05
-    TIMES_THE_WRITE = 50
-
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        self.path, self.clock = path, clock
-        self._next = -math.inf
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the file if it is time; a kill during it leaves the one before."""
-        # All processes write together, so that one of them says when.
-        if not trainer.strategy.broadcast(self.clock() >= self._next):
-            return
-        start = self.clock()
-        trainer.save_checkpoint(self.path)
-        seconds = self.clock() - start
-        self._next = self.clock() + (self.TIMES_THE_WRITE * seconds if seconds > self.CHEAP_SECONDS else 0)
-
-
 class BestWeights(Callback):
     """Keeps the weights of the best validation; among equals the first."""
 
@@ -92,6 +66,43 @@ class BestWeights(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """From the checkpoint."""
         self.best, self.step, self.last_seen = state_dict["best"], state_dict["step"], state_dict["last_seen"]
+
+
+class ResumePoint(Checkpoint):
+    """Writes everything needed to go on, in one move, after a chunk.
+
+    Not after every one where that takes long: a large network's weights and the optimiser's memory of them are written
+    in what a few steps take. A write that took longer than `CHEAP_SECONDS` is followed by the next one once
+    `TIMES_THE_WRITE` times as many seconds are over; earlier where the best weights have changed, which lie in a file
+    of their own that must not be of another attempt's steps, and after the last chunk.
+
+    Args:
+        path: of the file.
+        best: what keeps the best weights; ``None`` where nothing does.
+        clock: in seconds.
+    """
+
+    CHEAP_SECONDS = 0.05
+    TIMES_THE_WRITE = 50
+
+    def __init__(
+        self, path: Path, best: BestWeights | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.path, self.best, self.clock = path, best, clock
+        self._next, self._best_step = -math.inf, 0
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file if it is time; a kill during it leaves the one before."""
+        best_step = 0 if self.best is None else self.best.step
+        is_last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        # All processes write together, so that one of them says when.
+        if not trainer.strategy.broadcast(is_last or best_step != self._best_step or self.clock() >= self._next):
+            return
+        self._best_step = best_step
+        start = self.clock()
+        trainer.save_checkpoint(self.path)
+        seconds = self.clock() - start
+        self._next = self.clock() + (self.TIMES_THE_WRITE * seconds if seconds > self.CHEAP_SECONDS else 0)
 
 
 class Patience(EarlyStopping):

@@ -127,7 +127,7 @@ def fit(
         if recipe.validation.early_stopping_patience is not None:
             callbacks.append(Patience(recipe.validation.early_stopping_patience, task.figure))
     resume = first_folder / RESUME
-    callbacks.append(ResumePoint(resume))
+    callbacks.append(ResumePoint(resume, best if validation else None))
     trainer = _trainer(folder, recipe, plan, callbacks, bool(validation))
     data = _ChunkedData(batches, plan, len(validation), ranks)
     with warnings.catch_warnings():

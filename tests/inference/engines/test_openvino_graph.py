@@ -93,6 +93,30 @@ def test_blockwise_upsampling_says_the_same_as_a_pointwise_convolution(side: int
     np.testing.assert_allclose(answer(model, image), expected, rtol=1e-4, atol=1e-5)
 
 
+class Shifted(Upsampling):
+    """A shift along the width, of as many voxels as there are channels."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.up(image) + torch.arange(4.0)
+
+
+def test_a_shift_along_another_axis_is_not_taken_for_one_of_channels() -> None:
+    model = openvino_cpu.graph_of(Shifted((2, 2, 2), (2, 2, 2), False).eval(), (1, 3, 2, 2, 2))
+    image = randoms(1, 3, 2, 2, 2)
+    expected = answer(model, image)
+    assert upsample_pointwise(model) == 1
+    np.testing.assert_allclose(answer(model, image), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [1, -4])
+def test_channels_may_be_counted_from_the_end(axis: int) -> None:
+    inputs = [operations.parameter([1, 2, 3, 3, 3], np.float32) for _ in range(2)]
+    weights = operations.constant(randoms(3, 4, 1, 1, 1))
+    zeros, ones = [0] * 3, [1] * 3
+    read = operations.convolution(operations.concat(inputs, axis), weights, ones, zeros, zeros, ones)
+    assert split_joined(openvino.Model([read], inputs, "joining")) == 1
+
+
 @pytest.mark.parametrize(
     ("kernel", "step", "more"),
     [

@@ -36,7 +36,8 @@ def split_joined(model: Any) -> int:
     for joined in [node for node in model.get_ordered_ops() if node.get_type_name() == "Concat"]:
         readers = [reader.get_node() for reader in joined.output(0).get_target_inputs()]
         # Where anything else reads it, the joined tensor is made all the same.
-        if joined.get_attributes()["axis"] == _CHANNELS and all(map(_has_own_weights, readers)):
+        rank = joined.get_output_partial_shape(0).rank.get_length()
+        if joined.get_attributes()["axis"] % rank == _CHANNELS and all(map(_has_own_weights, readers)):
             for reader in readers:
                 _split(reader, joined)
             count += len(readers)
@@ -74,7 +75,9 @@ def upsample_pointwise(model: Any) -> int:
         shift = readers[0].get_node() if len(readers) == 1 else None
         if shift is not None and shift.get_type_name() == "Add":
             values = [constant_behind(value) for value in shift.input_values() if value.get_node() is not node]
-            if values[0].size == node.get_output_partial_shape(0)[_CHANNELS].get_length():
+            channels = node.get_output_partial_shape(0)[_CHANNELS].get_length()
+            # By channel, and not along another axis of as many voxels.
+            if values[0].shape in ((1, channels, *[1] * rank), (channels, *[1] * rank)):
                 blocks = np.tile(values[0].ravel(), side**rank).reshape(1, -1, *[1] * rank)
                 answer, last = operations.add(answer, operations.constant(blocks)), shift
         spread = operations.depth_to_space(answer, "blocks_first", side)

@@ -147,7 +147,7 @@ def _round_input(node: Any, scale: NDArray[np.float32], least: float, most: floa
     """Bring what a convolution reads to one range for all channels, and to levels."""
     place, spread = node.input(0), node.input_value(0).get_node()
     rank = spread.get_output_partial_shape(0).rank.get_length() - 2
-    if spread.get_type_name() == "DepthToSpace" and len(spread.output(0).get_target_inputs()) == 1:
+    if _lays_out_blocks(spread) and len(spread.output(0).get_target_inputs()) == 1:
         # Before it is laid out in space: eight bits are moved instead of more, and the convolution before does both.
         place, scale = spread.input(0), np.tile(scale, spread.get_attributes()["block_size"] ** rank)
     by_channel = scale.reshape(1, -1, *[1] * rank)
@@ -160,6 +160,10 @@ def _round_input(node: Any, scale: NDArray[np.float32], least: float, most: floa
         LEVELS,
     )
     place.replace_source_output(rounded.output(0))
+
+
+def _lays_out_blocks(node: Any) -> bool:
+    return node.get_type_name() == "DepthToSpace" and node.get_attributes()["mode"] == "blocks_first"
 
 
 def _rounded(values: Any, low: Any, high: Any, new_low: Any, new_high: Any, levels: int) -> Any:

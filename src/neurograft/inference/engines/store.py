@@ -25,6 +25,8 @@ from neurograft.outputs import cache_folder, write_json
 
 logger = logging.getLogger(__name__)
 
+EXPORT_FORM = 2
+"""Raised when exports of the same network come out otherwise than before."""
 MEASURED = "measured.json"
 HASHES = "sha256.json"
 """In the folder of an export: its files' hashes."""
@@ -60,8 +62,9 @@ class EngineStore:
     def __init__(self, bundle: Bundle, block: Shape, device: str, versions: dict[str, str]) -> None:
         recipe = bundle.info.recipe
         facts = (
-            # Which networks are built from a recipe is ours to change.
+            # Which networks are built from a recipe, and how they are exported, is ours to change.
             neurograft.__version__,
+            EXPORT_FORM,
             bundle.info.weights_sha256,
             # How probabilities become the classes that are compared.
             recipe.task.model_dump(mode="json"),
