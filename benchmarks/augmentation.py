@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,9 @@ def main() -> int:
     """Run all, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer-python", type=Path, help="the interpreter of an environment with monai and torchio")
-    parser.add_argument("--patches", type=int, default=64, help="timed for each set; as many go before")
+    parser.add_argument("--patches", type=int, default=64, help="of a round; one round goes before those timed")
+    parser.add_argument("--rounds", type=int, default=5, help="timed in each process")
+    parser.add_argument("--turns", type=int, default=2, help="of all libraries one after the other")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
@@ -44,23 +47,35 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_volume(folder)
-        rows = {}
         own = [sys.executable, __file__, *sys.argv[1:], "--part", "--folder", name, "--threads", str(options.threads)]
-        rows["neurograft"] = run_part(own, folder / "cache", options.threads)
+        commands = {"neurograft": own}
         script = Path(__file__).parent / "peers" / "augmentation.py"
+        counts = [str(count) for count in (options.patches, options.rounds, options.threads)]
         for peer in ("monai", "torchio") if options.peer_python else ():
-            command = [str(options.peer_python), str(script), peer, name, str(options.patches), str(options.threads)]
-            rows[peer] = run_part(command, folder / "cache", options.threads)
-    lines = ["| transforms | library | patches a second | neurograft's times |", "|---|---|---:|---:|"]
+            commands[peer] = [str(options.peer_python), str(script), peer, name, *counts]
+        rates: dict[str, list[list[float]]] = {library: [[] for _ in SETS] for library in commands}
+        versions = {}
+        # In turns: what else the machine does, and how fast it is at the time, meets all alike.
+        for _ in range(options.turns):
+            for library, command in commands.items():
+                found = run_part(command, folder / "cache", options.threads)
+                versions[library] = found.get("version")
+                for known, new in zip(rates[library], found["rates"], strict=True):
+                    known += new
+    lines = ["| transforms | library | patches a second | slowest to fastest round | neurograft's times |"]
+    lines.append("|---|---|---:|---:|---:|")
     for number, words in enumerate(SETS):
-        for library, found in rows.items():
-            rate, ours = found["rates"][number], rows["neurograft"]["rates"][number]
-            lines.append(f"| {words} | {library} | {rate:.1f} | {ours / rate:.1f} |")
-    peers = [found["version"] for library, found in rows.items() if library != "neurograft"]
+        ours = median(rates["neurograft"][number])
+        for library in commands:
+            rounds = rates[library][number]
+            spread = f"{min(rounds):.1f} to {max(rounds):.1f}"
+            lines.append(f"| {words} | {library} | {median(rounds):.1f} | {spread} | {ours / median(rounds):.1f} |")
+    peers = [version for version in versions.values() if version]
     lines += [
         "",
         f"Patches of {PATCH} x {PATCH} x {PATCH} out of {' x '.join(map(str, SHAPE))}, image and label map, "
-        f"{options.patches} patches for each figure; neurograft makes batches of {options.batch}.",
+        f"median of {options.turns * options.rounds} rounds of {options.patches} patches, in {options.turns} processes "
+        f"by turns; neurograft makes batches of {options.batch}.",
         "",
         provenance(options.threads, ("neurograft", "torch", "numpy"), peers),
         "",
@@ -102,12 +117,13 @@ def augment(options: argparse.Namespace) -> dict[str, Any]:
         config = AugmentationConfig(**(always | {"elastic_probability": elastic}), flip_axes=("left-right",))
         batches = PatchBatches([case], sampling, config)
         steps = -(-options.patches // options.batch)
-        for step in range(steps):
-            batches.batch(step)
-        start = time.perf_counter()
-        for step in range(steps, 2 * steps):
-            batches.batch(step)
-        rates.append(steps * options.batch / (time.perf_counter() - start))
+        found = []
+        for turn in range(1 + options.rounds):
+            start = time.perf_counter()
+            for step in range(turn * steps, (turn + 1) * steps):
+                batches.batch(step)
+            found.append(steps * options.batch / (time.perf_counter() - start))
+        rates.append(found[1:])
     return {"rates": rates}
 
 

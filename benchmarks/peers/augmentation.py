@@ -18,8 +18,9 @@ ELASTIC_VOXELS, ELASTIC_SPACING = 3.0, 16.0
 
 
 def main() -> None:
-    """Arguments: library, folder with volume.npz, patches, threads."""
-    library, folder, patches, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    """Arguments: library, folder with volume.npz, patches, rounds, threads."""
+    library, folder = sys.argv[1:3]
+    patches, rounds, threads = map(int, sys.argv[3:])
     torch.set_num_threads(threads)
     with np.load(f"{folder}/volume.npz") as arrays:
         image, target = torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["target"])[None]
@@ -27,14 +28,15 @@ def main() -> None:
     for elastic in (False, True):
         change = (with_monai if library == "monai" else with_torchio)(elastic)
         generator = np.random.default_rng(0)
-        start = 0.0
-        for number in range(2 * patches):
-            if number == patches:
-                start = time.perf_counter()
-            corner = [int(generator.integers(0, extent - PATCH + 1)) for extent in target.shape[1:]]
-            box = (slice(None), *(slice(first, first + PATCH) for first in corner))
-            change(image[box].clone(), target[box].clone())
-        rates.append(patches / (time.perf_counter() - start))
+        found = []
+        for _ in range(1 + rounds):
+            start = time.perf_counter()
+            for _ in range(patches):
+                corner = [int(generator.integers(0, extent - PATCH + 1)) for extent in target.shape[1:]]
+                box = (slice(None), *(slice(first, first + PATCH) for first in corner))
+                change(image[box].clone(), target[box].clone())
+            found.append(patches / (time.perf_counter() - start))
+        rates.append(found[1:])
     print(json.dumps({"rates": rates, "version": f"{library} {version(library)}"}))
 
 
