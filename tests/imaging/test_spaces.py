@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from neurograft.imaging import spaces
+from neurograft.imaging import registration
 from neurograft.imaging.grid import Grid
 from neurograft.imaging.labels import LabelTable
 from neurograft.imaging.preparation import prepare_classes, prepare_image, restore_classes, restore_probabilities
@@ -45,7 +45,7 @@ def test_a_registration_that_cannot_be_believed_is_told_in_the_image(
 ) -> None:
     template = mni152(2)
     found = Registered(SpatialTransform(np.eye(4)), RegistrationScore(0.5, 0.9, 0.0, 0.0), 0.0)
-    monkeypatch.setattr(spaces, "register", lambda *_: found)
+    monkeypatch.setattr(registration, "register", lambda *_: found)
     scan = Volume(np.asarray(template.data, np.float32), template.grid)
     prepared = prepare_image([scan], PreparationConfig(space="mni152", spacing_mm=(4, 4, 4)))
     assert prepared.doubt == "outlines overlap by 0.50 only"
