@@ -91,10 +91,8 @@ def test_a_volume_of_one_voxel_can_be_read_with_its_surroundings() -> None:
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])
-def test_slabs_and_threads_do_not_show(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slabs_do_not_show(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data, where = volume((6, 7, 5), 2, 0), places((6, 7, 5), (9, 4, 5), 1)
     whole = interpolated(data, where, mode)
     monkeypatch.setattr(interpolation, "_AT_ONCE", 45)
-    assert torch.equal(interpolated(data, where, mode), whole)
-    monkeypatch.setattr(interpolation, "_THREADS_OF_INDEX_SELECT", 0)
     assert torch.equal(interpolated(data, where, mode), whole)

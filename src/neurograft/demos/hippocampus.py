@@ -78,7 +78,7 @@ def structure_experiment(cohort: Cohort) -> Experiment:
 
 
 def scratch_experiment(cohort: Cohort) -> Experiment:
-    """Both parts from random weights with five people, in a longer budget."""
+    """Both parts from random weights with five people, in a longer budget, beside what everyone's labels give in it."""
     rest, test = hold_out(cohort.subjects, count=STRUCTURE_TEST, seed=SPLIT_SEED)
     recipe = load_recipe("hippocampus", ["budget=1100steps"])
     comparison = Comparison(
@@ -87,18 +87,23 @@ def scratch_experiment(cohort: Cohort) -> Experiment:
         pool=cohort.of_subjects(rest),
         test=cohort.of_subjects(test),
         recipe=recipe,
-        arms=(Arm("scratch", LABELLED),),
+        arms=(Arm("scratch", LABELLED), Arm("scratch", EVERYONE)),
         seeds=SEEDS,
+        everyone=cohort.of_subjects(rest),
     )
     return Experiment(
         name="scratch",
         title="Hippocampus from random weights, with five labelled people",
-        question="How far do five labelled people go without any source model, in a longer budget?",
+        question=(
+            "How far do five labelled people go without any source model, in a longer budget, and how much further "
+            "would everyone's labels go in it?"
+        ),
         comparison=comparison,
         method=(
             f"The {len(test)} test people are those of the comparison across structures.",
             f"For each of {len(SEEDS)} seeds, {LABELLED} of the other {len(rest)} people were drawn, and a model "
             "learnt the anterior and the posterior part from random weights.",
+            f"Another learnt from all {len(rest)} in the same budget.",
         ),
         data=DATA,
         notes=_NOTES,

@@ -151,11 +151,18 @@ def _warp(
     flips = torch.tensor([-1.0 if flip else 1.0 for flip in spatial.flips], dtype=torch.float64)
     matrix = matrix * flips
     half = (torch.tensor(target.shape, dtype=torch.float64) - 1) / 2
-    before, after = torch.tensor(context.before), torch.tensor(context.after)
+    before = torch.tensor(context.before)
     centre = _centre_with_target(patch, matrix, shift, half) + shift
 
-    reach = matrix.abs() @ (half + torch.maximum(before, after))
-    starts, stops, reaches_out = _touched_box(case.shape, centre, reach, control_points)
+    # From the voxel before the centre, so that float32 places in a large volume keep their digits.
+    origin = centre.floor()
+    size = (image.shape[1], image.shape[2], image.shape[3])
+    coordinates = _coordinates(matrix, centre - origin, -half - before, size, image.device)
+    if control_points is not None:
+        coordinates += elastic_displacement(
+            control_points.float().to(image.device), spatial.control_spacing_voxels, size
+        )
+    starts, stops, reaches_out = _touched_box(case.shape, origin, coordinates)
     if any(start >= stop for start, stop in zip(starts, stops, strict=True)):
         for layer, part in _parts(case, image):
             part.copy_(_outside(layer, context).expand_as(part))
@@ -163,16 +170,11 @@ def _warp(
         return
     box = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
     source_target = case.target[box][None].to(image.device)
-
-    size = (image.shape[1], image.shape[2], image.shape[3])
-    coordinates = _coordinates(matrix, centre - torch.tensor(starts), -half - before, size, image.device)
-    if control_points is not None:
-        coordinates += elastic_displacement(
-            control_points.float().to(image.device), spatial.control_spacing_voxels, size
-        )
+    # A box that is cut off has a voxel more at its start, for what lies around.
+    for axis, start, middle in zip(coordinates, starts, origin.tolist(), strict=True):
+        axis += middle - start + reaches_out
     answer = tuple(slice(first, first + length) for first, length in zip(context.before, target.shape, strict=True))
     if reaches_out:
-        coordinates += 1  # of the voxels around
         source_target = with_surroundings(source_target, source_target.new_zeros((1, 1, 1, 1)))
     target.copy_(interpolated(source_target, coordinates[:, *answer], "nearest")[0])
     for layer, part in _parts(case, image):
@@ -194,29 +196,22 @@ def _centre_with_target(patch: PatchDraw, matrix: Tensor, shift: Tensor, half: T
     return centre if torch.equal(kept, offset) else voxel - shift - matrix @ kept
 
 
-def _touched_box(
-    shape: Size, centre: Tensor, reach: Tensor, control_points: Tensor | None
-) -> tuple[list[int], list[int], bool]:
-    """Start and stop of the voxels that a patch reads, clipped to the volume, and whether it reads beyond them."""
-    low, high = centre - reach, centre + reach
-    if control_points is not None:
-        # A B-spline stays between its smallest and largest coefficient.
-        low = low + control_points.flatten(1).amin(1)
-        high = high + control_points.flatten(1).amax(1)
-    # One voxel more at either side, for the rounding of float32 coordinates.
-    wanted_starts = [int(value) - 1 for value in low.floor()]
-    wanted_stops = [int(value) + 2 for value in high.ceil()]
+def _touched_box(shape: Size, origin: Tensor, coordinates: Tensor) -> tuple[list[int], list[int], bool]:
+    """Start and stop of the voxels that places lie between, clipped to the volume, and whether any lies beyond them."""
+    low, high = coordinates.amin((1, 2, 3)).cpu(), coordinates.amax((1, 2, 3)).cpu()
+    wanted_starts = (origin + low.floor()).long().tolist()
+    wanted_stops = (origin + high.floor() + 2).long().tolist()
     starts = [max(0, start) for start in wanted_starts]
     stops = [min(length, stop) for length, stop in zip(shape, wanted_stops, strict=True)]
     return starts, stops, starts != wanted_starts or stops != wanted_stops
 
 
 def _coordinates(matrix: Tensor, origin: Tensor, first: Tensor, size: Size, device: torch.device) -> Tensor:
-    """(3, d, h, w) float32: where each voxel of a block lies, in voxels of the box.
+    """(3, d, h, w) float32: where each voxel of a block lies, in voxels of the volume from some voxel on.
 
     Args:
         matrix: from offsets in the patch to offsets in the volume.
-        origin: the patch's centre.
+        origin: the patch's centre, from the same voxel.
         first: offset of the block's first voxel from it.
         size: the block's voxels.
         device: where to put the result.

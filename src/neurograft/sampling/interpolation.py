@@ -17,8 +17,6 @@ _EXACT = 2**24
 """Up to which float32 holds every whole number."""
 _AT_ONCE = 2**21
 """Places, so that a whole volume's take no more memory than some patches'."""
-_THREADS_OF_INDEX_SELECT = 2
-"""It is the faster one of two that gather, but uses one thread only."""
 
 
 def interpolated(volume: Tensor, places: Tensor, mode: Mode) -> Tensor:
@@ -42,7 +40,7 @@ def interpolated(volume: Tensor, places: Tensor, mode: Mode) -> Tensor:
 
 def _nearest(volume: Tensor, places: Tensor) -> Tensor:
     whole = [axis.round().clamp_(0, length - 1) for axis, length in zip(places, volume.shape, strict=True)]
-    return _gathered(volume.flatten(), _index(whole, volume.shape)).reshape(places.shape[1:])
+    return _gathered(volume.flatten(), _index(whole, volume.shape))
 
 
 def _linear(volume: Tensor, places: Tensor) -> Tensor:
@@ -53,11 +51,8 @@ def _linear(volume: Tensor, places: Tensor) -> Tensor:
     index = _index(first, volume.shape)
     values, row, slab = volume.flatten(), volume.shape[2], volume.shape[1] * volume.shape[2]
 
-    def voxel(offset: int) -> Tensor:
-        return _gathered(values[offset:], index).reshape(places.shape[1:])
-
     def along_width(offset: int) -> Tensor:
-        return voxel(offset).lerp_(voxel(offset + 1), width)
+        return _gathered(values[offset:], index).lerp_(_gathered(values[offset + 1 :], index), width)
 
     front = along_width(0).lerp_(along_width(row), height)
     back = along_width(slab).lerp_(along_width(slab + row), height)
@@ -89,10 +84,9 @@ def _index(whole: list[Tensor], size: torch.Size) -> Tensor:
     depth, height, width = whole
     if size.numel() >= _EXACT:
         depth, height, width = depth.long(), height.long(), width.long()
-    return height.add(depth, alpha=size[1]).mul_(size[2]).add_(width).long().flatten()
+    return height.add(depth, alpha=size[1]).mul_(size[2]).add_(width).long()
 
 
 def _gathered(values: Tensor, index: Tensor) -> Tensor:
-    if values.device.type == "cpu" and torch.get_num_threads() > _THREADS_OF_INDEX_SELECT:
-        return values.take(index)
-    return values.index_select(0, index)
+    """Those of (n,) values that an index (d, h, w) names; PyTorch shares its rows out among threads."""
+    return values.expand(len(index), -1).gather(1, index.flatten(1)).reshape(index.shape)

@@ -148,11 +148,11 @@ def sampling_matrix(draw: SpatialDraw, spacing_mm: Triple) -> Tensor:
     for axis, angle in enumerate(draw.rotation_radians):
         # Right-handed about the axis, so +90 degrees is torch.rot90 in the plane of the next two axes.
         first, second = (axis + 1) % 3, (axis + 2) % 3
-        about_axis = torch.eye(3, dtype=torch.float64)
-        about_axis[first, first] = about_axis[second, second] = math.cos(angle)
-        about_axis[second, first] = math.sin(angle)
-        about_axis[first, second] = -math.sin(angle)
-        rotation = rotation @ about_axis
+        about_axis = [[float(row == column) for column in range(3)] for row in range(3)]
+        about_axis[first][first] = about_axis[second][second] = math.cos(angle)
+        about_axis[second][first] = math.sin(angle)
+        about_axis[first][second] = -math.sin(angle)
+        rotation = rotation @ torch.tensor(about_axis, dtype=torch.float64)
     spacing = torch.tensor(spacing_mm, dtype=torch.float64)
     scale = torch.tensor(draw.scale, dtype=torch.float64)
     back = rotation.T
