@@ -80,7 +80,7 @@ def structure_experiment(cohort: Cohort) -> Experiment:
 def scratch_experiment(cohort: Cohort) -> Experiment:
     """Both parts from random weights with five people, in a longer budget, beside what everyone's labels give in it."""
     rest, test = hold_out(cohort.subjects, count=STRUCTURE_TEST, seed=SPLIT_SEED)
-    recipe = load_recipe("hippocampus", ["budget=1100steps"])
+    recipe = load_recipe("hippocampus", ["budget=1600steps"])
     comparison = Comparison(
         source=None,
         source_recipe=recipe,
