@@ -6,12 +6,16 @@ MNI152 template, so that its masks are those of a network that knows something. 
 array, window, overlap and Gaussian weights, and none mirrors. Each runs in a process of its own; ours runs twice,
 because its first run exports the network and compares engines.
 
+With ``--device cuda`` all three run on the GPU. Each process then segments the scan twice and tells of the second time,
+so that the card's start is in nobody's seconds, and memory is what PyTorch took on the card.
+
     make nnunet-env
     python benchmarks/prediction.py --peer-python .venv-nnunet/bin/python --data-root ../shared/data
 """
 
 import argparse
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -42,9 +46,10 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=400, help="of training the weights; some seconds each")
     parser.add_argument("--weights", type=Path, help="where the weights are kept for the next run, or lie already")
     parser.add_argument("--crop", type=int, nargs=3, help="only the middle of the scan, for a quick look")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    parser.add_argument("--part", choices=["weights", "ours"], help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=["weights", "ours", "limit"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--all", action="store_true", help="neurograft in single precision too, by both engines")
     parser.add_argument("--engine", nargs=2, default=["auto", "auto"], help=argparse.SUPPRESS)
@@ -54,6 +59,9 @@ def main() -> int:
         return 0
     if options.part == "ours":
         print(json.dumps(run_ours(options)))
+        return 0
+    if options.part == "limit":
+        print(json.dumps(find_limit(options)))
         return 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -65,10 +73,11 @@ def main() -> int:
             for peer, script, more in (("nnU-Net", "nnunet", ["plain"]), ("MONAI", "monai", [])):
                 path = Path(__file__).parent / "peers" / f"{script}_prediction.py"
                 command = [str(options.peer_python), str(path), name, json.dumps(options.window), str(options.threads)]
-                rows[peer] = start([*command, *more], folder, options.threads)
+                rows[peer] = start([*command, options.device, *more], folder, options.threads)
                 rows[peer]["mask"] = np.load(folder / f"{script}.npy")
         ways = [("neurograft, first run", ("auto", "auto")), ("neurograft", ("auto", "auto"))]
-        ways += [("neurograft, int8, first run", ("auto", "int8")), ("neurograft, int8", ("auto", "int8"))]
+        if options.device == "cpu":
+            ways += [("neurograft, int8, first run", ("auto", "int8")), ("neurograft, int8", ("auto", "int8"))]
         if options.all:
             ways += [("neurograft, fp32", ("auto", "fp32")), ("neurograft, PyTorch", ("torch", "fp32"))]
         for way, engine in ways:
@@ -79,9 +88,10 @@ def main() -> int:
                 continue
             rows[way] = {**found, "mask": np.load(folder / "ours.npy")}
         truth = np.load(folder / "target.npy")
-    text = as_markdown(rows, refused, truth, options)
+        limit = start([*own, "--part", "limit"], folder, options.threads)
+    text = as_markdown(rows, refused, truth, limit, options)
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "prediction.md").write_text(text, "utf-8")
+    (options.out / f"prediction{'_gpu' * (options.device == 'cuda')}.md").write_text(text, "utf-8")
     print(text)
     return 0
 
@@ -136,7 +146,7 @@ def make_weights(options: argparse.Namespace) -> int:
         return int(torch.load(options.weights, weights_only=True, mmap=True)["steps"])
     shown = np.argwhere(target > 0)
     torch.manual_seed(0)
-    network = PlainUNet(1, classes, tuple(options.channels))
+    network = PlainUNet(1, classes, tuple(options.channels)).to(options.device)
     optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     generator = np.random.default_rng(0)
     for step in range(options.steps):
@@ -149,11 +159,11 @@ def make_weights(options: argparse.Namespace) -> int:
             pairs = zip(place, image.shape, strict=True)
             corner = [int(np.clip(first, 0, max(0, extent - PATCH))) for first, extent in pairs]
         box = tuple(slice(first, first + PATCH) for first in corner)
-        patch = torch.from_numpy(image[box])[None, None]
-        with torch.autocast("cpu", torch.bfloat16):
+        patch = torch.from_numpy(image[box])[None, None].to(options.device)
+        with torch.autocast(options.device, torch.bfloat16):
             logits = network(torch.nn.functional.pad(patch, pad_to(patch.shape[2:])))
         logits = logits[..., : patch.shape[2], : patch.shape[3], : patch.shape[4]]
-        wanted = torch.from_numpy(target[box])[None].long()
+        wanted = torch.from_numpy(target[box])[None].long().to(options.device)
         shares = logits.float().softmax(1)
         hot = torch.nn.functional.one_hot(wanted, classes).movedim(-1, 1)
         overlap = (shares * hot).sum((0, 2, 3, 4))[1:]
@@ -167,7 +177,7 @@ def make_weights(options: argparse.Namespace) -> int:
         optimiser.zero_grad()
         if step % 20 == 19:
             sys.stderr.write(f"weights: step {step + 1} of {options.steps}, loss {float(loss):.3f}\n")
-    saved = {"state": network.state_dict(), "channels": list(options.channels), "classes": classes}
+    saved = {"state": network.cpu().state_dict(), "channels": list(options.channels), "classes": classes}
     torch.save({**saved, "steps": options.steps}, options.folder / "weights.pt")
     if options.weights:
         shutil.copy(options.folder / "weights.pt", options.weights)
@@ -181,9 +191,8 @@ def pad_to(shape: tuple[int, ...]) -> list[int]:
 
 def run_ours(options: argparse.Namespace) -> dict[str, Any]:
     """Segment the prepared image with neurograft, engine and all."""
-    import time
-
     import torch
+    from bf16_limit import device_peak_mib, device_seconds
     from nnunet_network import PlainUNet
 
     from neurograft.errors import InputError
@@ -229,20 +238,46 @@ def run_ours(options: argparse.Namespace) -> dict[str, Any]:
         del network, saved
     image = np.load(options.folder / "image.npy")
     volume = Volume(image, Grid.from_affine(image.shape, np.eye(4)))
-    began = time.perf_counter()
-    segmenter = Segmenter([open_bundle(folder)], engines=EngineRequest(*options.engine))
-    try:
+
+    def predict() -> None:
+        nonlocal segmenter, mask
+        segmenter = Segmenter([open_bundle(folder)], options.device, engines=EngineRequest(*options.engine))
         mask = segmenter.segment([volume]).classes
+
+    segmenter, mask = None, None
+    try:
+        for _ in range(2 if options.device == "cuda" else 1):
+            seconds = device_seconds(predict, options.device)
     except InputError as error:
         return {"refused": error.problem}
-    seconds = time.perf_counter() - began
     np.save(options.folder / "ours.npy", mask)
     engine = describe(segmenter.runners.chosen[0].engine)
-    return {"seconds": seconds, "peak_mib": peak_memory_mib(), "engine": engine}
+    peak = device_peak_mib() if options.device == "cuda" else peak_memory_mib()
+    return {"seconds": seconds, "peak_mib": peak, "engine": engine}
+
+
+def find_limit(options: argparse.Namespace) -> dict[str, Any]:
+    """The network's operations on a window, and those that the device can do in a second."""
+    import torch
+    from bf16_limit import bf16_limit, device_name, forward_operations
+    from nnunet_network import PlainUNet
+
+    torch.set_num_threads(options.threads)
+    classes = torch.load(options.folder / "weights.pt", weights_only=True, mmap=True)["classes"]
+    shape = (1, 1, *options.window)
+    return {
+        "device": device_name(options.device),
+        "window": forward_operations(lambda: PlainUNet(1, classes, tuple(options.channels)), shape),
+        "second": bf16_limit(options.device),
+    }
 
 
 def as_markdown(
-    rows: dict[str, dict[str, Any]], refused: dict[str, str], truth: np.ndarray, options: argparse.Namespace
+    rows: dict[str, dict[str, Any]],
+    refused: dict[str, str],
+    truth: np.ndarray,
+    limit: dict[str, Any],
+    options: argparse.Namespace,
 ) -> str:
     """The table, with every mask against nnU-Net's, or without it against our first, and against the truth."""
     base = next(iter(rows))
@@ -259,6 +294,9 @@ def as_markdown(
             f"| {(row['mask'] == reference).mean():.4%} | {mean_dice(row['mask'], reference):.4f} "
             f"| {mean_dice(row['mask'], truth):.4f} |"
         )
+    extents = zip(truth.shape, options.window, strict=True)
+    windows = math.prod(1 + math.ceil(max(0, length - window) / (window / 2)) for length, window in extents)
+    best = windows * limit["window"] / limit["second"]
     lines += ["", *(f"{way}: refused, {why}.\n" for way, why in refused.items())]
     lines += [
         f"Dice is the mean over {truth.max()} labels. {'Real scan' if options.data_root else 'MNI152 template'} of "
@@ -266,7 +304,12 @@ def as_markdown(
         f"overlap, {options.channels[0]} to {options.channels[-1]} channels, {options.steps} steps of training on the "
         "scan itself. First runs export the network and compare engines.",
         "",
-        provenance(options.threads, ("neurograft", "torch", "openvino", "numpy")),
+        f"The network's arithmetic on the scan's {windows} windows is {windows * limit['window'] / 1e12:.3g} TFLOP. At "
+        f"the rate of a product of large bf16 matrices, {limit['second'] / 1e12:.3g} TFLOP/s here, it would take "
+        f"{best:.2g} s: {base} reaches {best / rows[base]['seconds']:.0%} of that, neurograft "
+        f"{best / rows['neurograft']['seconds']:.0%}.",
+        "",
+        limit["device"] + provenance(options.threads, ("neurograft", "torch", "openvino", "numpy")),
         "",
     ]
     return "\n".join(lines)

@@ -6,6 +6,10 @@ shipped, with its own patches and augmentation, and on one batch that never chan
 alone. neurograft's seconds are those of its whole loop, checkpoints included; nnU-Net's are those of `train_step`
 and of waiting for its loader, whose processes augment beside it.
 
+With ``--device cuda`` both train on the GPU; ``--compile`` has both compile their networks, nnU-Net as it does when it
+is shipped and neurograft by ``compute.compile=true``. ``--warm-up`` leaves out that many first steps of both, in which
+a card starts and networks are compiled.
+
     make nnunet-env
     python benchmarks/training_steps.py --peer-python .venv-nnunet/bin/python --data-root ../shared/data
 """
@@ -33,12 +37,18 @@ def main() -> int:
     parser.add_argument("--data-root", type=Path, help="folder of msd-hippocampus; else made volumes")
     parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 128, 256])
     parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=100, help="timed")
+    parser.add_argument("--warm-up", type=int, default=0, help="steps before them")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    parser.add_argument("--part", choices=["shipped", "still"], help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=["shipped", "still", "limit"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.part == "limit":
+        print(json.dumps(find_limit(options)))
+        return 0
     if options.part:
         print(json.dumps(train(options, options.part == "still")))
         return 0
@@ -51,16 +61,20 @@ def main() -> int:
         peers = []
         if options.peer_python:
             script = Path(__file__).parent / "peers" / "nnunet_training_steps.py"
-            command = [str(options.peer_python), str(script), name, str(options.steps), str(options.threads)]
+            counts = [str(count) for count in (options.warm_up, options.steps, options.threads)]
+            command = [str(options.peer_python), str(script), name, *counts, options.device]
+            command += ["compile"] if options.compile else []
             found = run_part(command, folder / "cache", options.threads)
             peers = [found["engine"]]
-            rows.append(("nnU-Net", "as shipped", found["seconds"], found["tree_mib"]))
-            rows.append(("nnU-Net", "one batch", found["still_seconds"], found["tree_mib"]))
+            mib = found.get("device_mib", found["tree_mib"])
+            rows.append(("nnU-Net", "as shipped", found["seconds"], mib))
+            rows.append(("nnU-Net", "one batch", found["still_seconds"], mib))
         for part, words in (("shipped", "as shipped"), ("still", "one batch")):
             own = [sys.executable, __file__, *sys.argv[1:], "--folder", name, "--part", part]
             found = run_part([*own, "--threads", str(options.threads)], folder / "cache", options.threads)
-            rows.append(("neurograft", words, found["seconds"], found["tree_mib"]))
+            rows.append(("neurograft", words, found["seconds"], found.get("device_mib", found["tree_mib"])))
             compute = found["compute"]
+        limit = run_part([*own[:-1], "limit"], folder / "cache", options.threads)
     lines = ["| | patches | seconds a step | steps a second | peak memory, MiB |", "|---|---|---:|---:|---:|"]
     lines += [f"| {who} | {what} | {s:.3f} | {1 / s:.2f} | {mib:.0f} |" for who, what, s, mib in rows]
     lines.append("")
@@ -69,16 +83,25 @@ def main() -> int:
         ratios = [seconds["nnU-Net", what] / seconds["neurograft", what] for what in ("as shipped", "one batch")]
         said = f"neurograft takes **{ratios[0]:.2f} times** as many steps a second as shipped, {ratios[1]:.2f} times"
         lines += [f"{said} as many on one batch.", ""]
+    best = limit["step"] / limit["second"]
+    shares = [f"{best / s:.0%} by {who}, {what}" for who, what, s, _ in rows]
+    memory = "all processes of a run, pages that they share counted once"
+    if options.device == "cuda":
+        memory = "what PyTorch took on the card"
     lines += [
-        f"Patches of {' x '.join(map(str, PATCH))}, batch {options.batch}, {options.channels[0]} to "
-        f"{options.channels[-1]} channels, mean of {options.steps} steps; neurograft's probe chose {compute}. Memory "
-        "is that of all processes of a run, pages that they share counted once.",
+        f"A step's arithmetic in the network, taken as three times that of a forward pass, is "
+        f"{limit['step'] / 1e9:.4g} GFLOP. Of the rate of a product of large bf16 matrices, "
+        f"{limit['second'] / 1e12:.3g} TFLOP/s here, that makes {'; '.join(shares)}.",
         "",
-        provenance(options.threads, ("neurograft", "torch", "lightning"), peers),
+        f"Patches of {' x '.join(map(str, PATCH))}, batch {options.batch}, {options.channels[0]} to "
+        f"{options.channels[-1]} channels, mean of {options.steps} steps after "
+        f"{options.warm_up}; neurograft ran on {compute}. Memory is that of {memory}.",
+        "",
+        limit["device"] + provenance(options.threads, ("neurograft", "torch", "lightning"), peers),
         "",
     ]
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "training_steps.md").write_text("\n".join(lines), "utf-8")
+    (options.out / f"training_steps{'_gpu' * (options.device == 'cuda')}.md").write_text("\n".join(lines), "utf-8")
     print("\n".join(lines))
     return 0
 
@@ -100,14 +123,17 @@ def write_cases(options: argparse.Namespace, folder: Path) -> list[str]:
 
 
 def train(options: argparse.Namespace, still: bool) -> dict[str, Any]:
-    """Seconds of a step of neurograft's training, and what its probe chose."""
+    """Seconds of a step of neurograft's training, and what it ran on."""
+    import time
+
     import torch
+    from bf16_limit import device_peak_mib
     from nnunet_network import PlainUNet
 
     from neurograft.allocator import keep_freed_memory
     from neurograft.networks import NETWORKS
     from neurograft.recipes import load_recipe
-    from neurograft.sampling.batches import PatchBatches
+    from neurograft.sampling.batches import Batch, PatchBatches
     from neurograft.sampling.examples import TrainingCase
     from neurograft.training.fit import fit
     from neurograft.training.starting_network import prepare_transfer
@@ -117,7 +143,8 @@ def train(options: argparse.Namespace, still: bool) -> dict[str, Any]:
     NETWORKS["plain_unet"] = lambda config, inputs, outputs: PlainUNet(inputs, outputs, config.channels, True)
     overrides = ["network.name=plain_unet", f"network.channels={options.channels}", "network.auxiliary_heads=1"]
     overrides += [f"sampling.batch_size={options.batch}", "task.deep_supervision_weights=[1, 0.5]"]
-    overrides += [f"budget={options.steps}steps"]
+    overrides += [f"budget={options.warm_up + options.steps}steps", f"compute.device={options.device}"]
+    overrides += ["compute.compile=true"] if options.compile else []
     recipe = load_recipe("hippocampus", overrides)
     cases = []
     for name in json.loads((options.folder / "settings.json").read_text("utf-8"))["train"]:
@@ -125,14 +152,34 @@ def train(options: argparse.Namespace, still: bool) -> dict[str, Any]:
             cases.append(
                 TrainingCase(name, name, torch.from_numpy(arrays["image"]), torch.from_numpy(arrays["target"]))
             )
-    batches = PatchBatches(cases, recipe.sampling, recipe.augmentation)
-    if still:
-        first = batches.batch(0)
-        batches.batch = lambda step: first  # type: ignore[method-assign]
+    batches = PatchBatches(cases, recipe.sampling, recipe.augmentation, device=options.device)
+    made, began = batches.batch, {}
+    first = made(0)
+
+    def timed(step: int) -> Batch:
+        began[step] = time.perf_counter()  # the last time that it is asked for is that of the training
+        return first if still else made(step)
+
+    batches.batch = timed  # type: ignore[method-assign]
     start = prepare_transfer(("image",), tuple(LABELS), recipe, "scratch", None, {}, seed=0)
     with tempfile.TemporaryDirectory() as name:
         found = fit(start.network, start.task, start.plan, recipe, batches, [], {}, Path(name), "training steps")
-    return {"seconds": found.seconds / found.steps, "compute": found.plan.compute.describe()}
+    seconds = (time.perf_counter() - began[options.warm_up]) / options.steps
+    memory = {"device_mib": device_peak_mib()} if options.device == "cuda" else {}
+    return {"seconds": seconds, "compute": found.plan.compute.describe(), **memory}
+
+
+def find_limit(options: argparse.Namespace) -> dict[str, Any]:
+    """Operations of a training step, and those that the device can do in a second."""
+    import torch
+    from bf16_limit import bf16_limit, device_name, forward_operations
+    from nnunet_network import PlainUNet
+
+    torch.set_num_threads(options.threads)
+    shape = (options.batch, 1, *PATCH)
+    forward = forward_operations(lambda: PlainUNet(1, len(LABELS) + 1, tuple(options.channels)), shape)
+    # The gradients of weights and of inputs take as much again, each.
+    return {"device": device_name(options.device), "step": 3 * forward, "second": bf16_limit(options.device)}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 FOLDER = Path(sys.argv[1])
 for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
     os.environ[name] = str(FOLDER / name)
-os.environ["nnUNet_compile"] = "f"  # noqa: SIM112
+os.environ["nnUNet_compile"] = "t" if "compile" in sys.argv else "f"  # noqa: SIM112
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
@@ -21,12 +21,13 @@ NAME = "Dataset001_Prepared"
 CONFIGURATION = "3d_fullres"
 
 
-def build_trainer(settings: dict[str, Any]) -> nnUNetTrainer:
+def build_trainer(settings: dict[str, Any], device: str = "cpu") -> nnUNetTrainer:
     """The trainer as it is shipped, ready for its first step.
 
     Args:
         settings: ``patch``, ``batch``, ``channels`` (list), ``labels`` (names, background left out), and
             ``train``, names of ``cases/NAME.npz`` with ``image`` (C, D, H, W) and ``target`` (D, H, W).
+        device: where it trains.
     """
     base = FOLDER / "nnUNet_preprocessed" / NAME
     data = base / CONFIGURATION
@@ -50,7 +51,7 @@ def build_trainer(settings: dict[str, Any]) -> nnUNetTrainer:
     (base / "dataset.json").write_text(json.dumps(dataset))
     (base / "dataset_fingerprint.json").write_text("{}")
     plans = plans_of(settings) | {"continue_training": False}
-    trainer = nnUNetTrainer(plans, CONFIGURATION, 0, dataset, torch.device("cpu"))
+    trainer = nnUNetTrainer(plans, CONFIGURATION, 0, dataset, torch.device(device))
     trainer.plot_network_architecture = lambda: None
     trainer.initialize()
     trainer.on_train_start()

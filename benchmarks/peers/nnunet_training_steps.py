@@ -7,17 +7,27 @@ from importlib.metadata import version
 
 import psutil
 import torch
-from nnunet_trainer import FOLDER, build_trainer, shut_down  # first, because it sets nnU-Net's folders
+from nnunet_trainer import (
+    FOLDER,
+    build_trainer,
+    shut_down,
+)  # first, because it sets nnU-Net's folders, and whether it compiles
 
 
 def main() -> None:
-    """Arguments: folder, steps, threads. Times steps as shipped, and again on one batch that never changes."""
-    steps, threads = int(sys.argv[2]), int(sys.argv[3])
+    """Arguments: folder, steps of warming up, steps, threads, device, ``compile`` or nothing.
+
+    Times steps as shipped, and again on one batch that never changes.
+    """
+    warm_up, steps, threads = map(int, sys.argv[2:5])
+    device = sys.argv[5]
     torch.set_num_threads(threads)
-    trainer = build_trainer(json.loads((FOLDER / "settings.json").read_text("utf-8")))
+    trainer = build_trainer(json.loads((FOLDER / "settings.json").read_text("utf-8")), device)
     children = psutil.Process().children(recursive=True)
     batch = next(trainer.dataloader_train)
-    trainer.train_step(batch)
+    for _ in range(max(1, warm_up)):
+        trainer.train_step(batch)
+    # A step ends with its loss on the CPU, so that a GPU is waited for.
     shipped = []
     for _ in range(steps):
         start = time.perf_counter()
@@ -31,6 +41,8 @@ def main() -> None:
         trainer.train_step(batch)
         still.append(time.perf_counter() - start)
     found = {"seconds": sum(shipped) / steps, "still_seconds": sum(still) / steps, "peak_mib": mib}
+    if device == "cuda":
+        found["device_mib"] = torch.cuda.max_memory_allocated() / 2**20
     print(json.dumps(found | {"engine": f"nnunetv2 {version('nnunetv2')}"}))
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from neurograft.imaging.context import Context
 from neurograft.sampling.augmentation.spatial import SpatialDraw, elastic_displacement, sampling_matrix
 from neurograft.sampling.examples import TrainingCase
 from neurograft.sampling.extraction import extract
@@ -207,14 +208,41 @@ def test_a_patch_wholly_outside_is_air():
     assert not target.any()
 
 
+@pytest.mark.parametrize("moved", [4.7, -4.7, 5.9, 40.0, -40.0])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_patch_outside_goes_on_with_the_edge_where_the_context_says_so(axis: int, moved: float):
+    image = torch.arange(6.0 * 7 * 8).reshape(1, 6, 7, 8)
+    case = TrainingCase("a", "a", image, torch.ones((6, 7, 8), dtype=torch.int16))
+    translation = tuple(moved if other == axis else 0.3 for other in range(3))
+    found, target = extract(
+        [case], [PatchDraw(0, _middle(case.shape))], [SpatialDraw(translation_voxels=translation)], (2, 3, 2),
+        context=Context(outside="edge"),
+    )  # fmt: skip
+    starts = [middle - (size - 1) / 2 for middle, size in zip(_middle(case.shape), (2, 3, 2), strict=True)]
+    places = np.indices((2, 3, 2)) + np.subtract(starts, translation)[:, None, None, None]
+    expected = ndimage.map_coordinates(image[0].numpy(), places, order=1, mode="nearest")
+    np.testing.assert_allclose(found[0, 0], expected, rtol=1e-5)
+    if abs(moved) > 5:
+        assert not target.any()
+
+
+def test_places_far_into_a_large_volume_keep_their_digits():
+    image = (torch.arange(60000.0) % 2)[None, None, None].expand(1, 2, 2, -1)
+    case = TrainingCase("a", "a", image, torch.zeros((2, 2, 60000), dtype=torch.int16))
+    draw = SpatialDraw(translation_voxels=(0.0, 0.0, -0.0007))
+    found, _ = extract([case], [PatchDraw(0, (0.5, 0.5, 50000.5))], [draw], (2, 2, 2))
+    assert torch.allclose(found[0, 0, 0, 0], torch.tensor([0.0007, 0.9993]), atol=1e-6)
+
+
 def test_number_of_threads_does_not_change_the_patch():
-    case, draw = _random_case(), SpatialDraw(rotation_radians=(0.3, 0.2, 0.1))
+    # Large enough that the work is shared out.
+    case, draw = _random_case((50, 50, 50)), SpatialDraw(rotation_radians=(0.3, 0.2, 0.1))
     before = torch.get_num_threads()
     found = []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            found.append(extract([case], [PatchDraw(0, _middle(case.shape))], [draw], (8, 8, 8)))
+            found.append(extract([case], [PatchDraw(0, _middle(case.shape))], [draw], (48, 48, 48)))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(found[0][0], found[1][0])

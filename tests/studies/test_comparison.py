@@ -17,6 +17,7 @@ from neurograft.studies.comparison import EVERYONE, Arm, Comparison, ComparisonR
 from neurograft.studies.comparison_summary import (
     MEAN_LABEL,
     against_source,
+    figures,
     short_of_everyone,
     summarise_comparison,
     verdicts,
@@ -93,6 +94,26 @@ def test_overrides_change_one_arm_only(comparison: Comparison, tmp_path: Path) -
     steps = result.runs.set_index(["strategy", "people"])["steps"]
     assert steps["scratch", "1"] == 2
     assert steps["scratch", "2"] == 3
+
+
+def test_a_model_of_another_recipe_is_not_taken_for_one_of_this(comparison: Comparison, tmp_path: Path) -> None:
+    first = replace(comparison, arms=(Arm("scratch", 1),), seeds=(0,))
+    run_comparison(first, tmp_path / "out")
+    longer = replace(first, arms=(Arm("scratch", 1, {"budget": "4steps"}),))
+    with pytest.raises(InputError, match="another recipe"):
+        run_comparison(longer, tmp_path / "out")
+
+
+def test_sentences_name_one_person_few_and_everyone(comparison: Comparison, tmp_path: Path) -> None:
+    arms = (Arm("scratch", 1), Arm("scratch", 2), Arm("scratch", EVERYONE))
+    result = run_comparison(replace(comparison, source=None, arms=arms, seeds=(0,)), tmp_path / "out")
+    summary = summarise_comparison(result)
+    assert [sentence.split(", two: ")[0] for sentence in figures(summary)] == [
+        "scratch, 1 person",
+        "scratch, 2 people",
+        "scratch, everyone",
+    ]
+    assert "scratch from 1 person " in short_of_everyone(summary)[0]
 
 
 def test_a_test_person_elsewhere_is_refused(comparison: Comparison, tmp_path: Path) -> None:
@@ -207,7 +228,7 @@ def test_the_mean_of_labels_counts_a_case_in_which_one_label_is_empty() -> None:
 def test_the_source_as_it_is_stands_beside_the_adapted() -> None:
     result = made_result({("none", "0"): {"a": 0.6}, ("scratch", "1"): {"a": 0.4}, ("full", "1"): {"a": 0.5}})
     assert against_source(summarise_comparison(result)) == [
-        "The source as it is, without any label of the target, gives 0.600; against it full from 1 people -0.100."
+        "The source as it is, without any label of the target, gives 0.600; against it full from 1 person -0.100."
     ]
     assert against_source(summarise_comparison(made_result({("scratch", "1"): {"a": 0.4}}))) == []
 

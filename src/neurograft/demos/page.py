@@ -16,7 +16,7 @@ from neurograft.outputs import write_table, write_text
 from neurograft.reports import ComparisonReport, SliceExample, summary_markdown, write_comparison_page
 from neurograft.reports.markdown import table_markdown
 from neurograft.reports.training_facts import training_facts
-from neurograft.studies.comparison import ComparisonResult
+from neurograft.studies.comparison import EVERYONE, ComparisonResult
 from neurograft.studies.comparison_summary import (
     against_source,
     figures,
@@ -24,6 +24,7 @@ from neurograft.studies.comparison_summary import (
     summarise_comparison,
     verdicts,
 )
+from neurograft.studies.wording import people_words
 from neurograft.training.record import library_versions
 
 
@@ -96,11 +97,11 @@ def _curves(experiment: Experiment, result: ComparisonResult) -> Mapping[str, pd
 
 
 def _examples(experiment: Experiment, result: ComparisonResult) -> tuple[SliceExample, ...]:
-    """Worst and best test case of the best adapted model, or the best, of the first seed."""
+    """Worst and best test case of the best adapted model of the first seed, or of the best that learnt from few."""
     seed = experiment.comparison.seeds[0]
     scores = result.scores[result.scores["seed"] == seed]
     adapted = scores[~scores["strategy"].isin(["scratch", "none"])]
-    scores = scores if adapted.empty else adapted
+    scores = scores[scores["people"] != EVERYONE] if adapted.empty else adapted
     means = scores.groupby(["strategy", "people"])["dice"].mean()
     strategy, people = max(means.index, key=lambda key: float(means[key]))
     chosen = scores[(scores["strategy"] == strategy) & (scores["people"] == people)]
@@ -121,7 +122,7 @@ def _examples(experiment: Experiment, result: ComparisonResult) -> tuple[SliceEx
             SliceExample(
                 title=title,
                 case=str(case_id),
-                strategy=f"{strategy}, {people} people",
+                strategy=f"{strategy}, {people_words(people)}",
                 dice=float(by_case[case_id]),
                 image=turned[0][0],
                 truth=turned[1][0],

@@ -13,6 +13,7 @@ from neurograft.reports.page_templates import fill_template
 from neurograft.reports.series_style import SeriesStyle, series_styles, strategy_of_arm
 from neurograft.reports.slice_figure import PREDICTION_COLOUR, TRUTH_COLOUR
 from neurograft.reports.summary_table import summary_table
+from neurograft.studies.wording import people_words
 
 
 def write_comparison_page(report: ComparisonReport, path: Path) -> None:
@@ -54,15 +55,11 @@ def _dice_panels(report: ComparisonReport, styles: dict[str, SeriesStyle]) -> li
     groups = report.scores.groupby(["label", "training_subjects"], sort=False)
     for number, ((label, training_subjects), scores) in enumerate(groups):
         undefined = int(scores["dice"].isna().sum())
-        caption = f"{label}, {_people(training_subjects)} to learn from"
+        caption = f"{label}, {people_words(training_subjects)} to learn from"
         if undefined:
             caption += f"; {undefined} of {len(scores)} scores are not defined and left out"
         panels.append(Panel(caption, dice_figure(scores, styles, f"dice-{number}", lowest)))
     return panels
-
-
-def _people(count: object) -> str:
-    return "1 person" if count == 1 else f"{count} people"
 
 
 def _curve_panels(report: ComparisonReport, styles: dict[str, SeriesStyle]) -> list[Panel]:

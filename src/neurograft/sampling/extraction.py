@@ -163,11 +163,6 @@ def _warp(
             control_points.float().to(image.device), spatial.control_spacing_voxels, size
         )
     starts, stops, reaches_out = _touched_box(case.shape, origin, coordinates)
-    if any(start >= stop for start, stop in zip(starts, stops, strict=True)):
-        for layer, part in _parts(case, image):
-            part.copy_(_outside(layer, context).expand_as(part))
-        target.zero_()
-        return
     box = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
     source_target = case.target[box][None].to(image.device)
     # A box that is cut off has a voxel more at its start, for what lies around.
@@ -197,12 +192,15 @@ def _centre_with_target(patch: PatchDraw, matrix: Tensor, shift: Tensor, half: T
 
 
 def _touched_box(shape: Size, origin: Tensor, coordinates: Tensor) -> tuple[list[int], list[int], bool]:
-    """Start and stop of the voxels that places lie between, clipped to the volume, and whether any lies beyond them."""
-    low, high = coordinates.amin((1, 2, 3)).cpu(), coordinates.amax((1, 2, 3)).cpu()
+    """Start and stop of the voxels that places lie between, clipped to the volume, and whether any lies beyond them.
+
+    Of a volume that no place lies in, the voxel that is nearest to all.
+    """
+    low, high = torch.stack([coordinates.amin((1, 2, 3)), coordinates.amax((1, 2, 3))]).cpu()
     wanted_starts = (origin + low.floor()).long().tolist()
     wanted_stops = (origin + high.floor() + 2).long().tolist()
-    starts = [max(0, start) for start in wanted_starts]
-    stops = [min(length, stop) for length, stop in zip(shape, wanted_stops, strict=True)]
+    starts = [min(max(0, start), length - 1) for length, start in zip(shape, wanted_starts, strict=True)]
+    stops = [max(1, min(length, stop)) for length, stop in zip(shape, wanted_stops, strict=True)]
     return starts, stops, starts != wanted_starts or stops != wanted_stops
 
 

@@ -33,7 +33,7 @@ def interpolated(volume: Tensor, places: Tensor, mode: Mode) -> Tensor:
     """
     sample = _nearest if mode == "nearest" else _linear
     slabs = places.split(max(1, _AT_ONCE // places[0, 0].numel()), dim=1)
-    # Channel by channel: what gathers from one row alone takes a third of the time.
+    # Channel by channel: all rows of a gather then read the same voxels.
     parts = [torch.stack([sample(channel, slab) for channel in volume]) for slab in slabs]
     return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 

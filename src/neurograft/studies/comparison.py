@@ -13,6 +13,7 @@ from neurograft.cohorts import Cohort, fingerprint_cohort, nested_subsets, requi
 from neurograft.errors import InputError
 from neurograft.inference.run import PredictionRequest, predict_cohort
 from neurograft.models import Bundle, open_bundle
+from neurograft.recipes import load_recipe
 from neurograft.recipes.schema import Recipe
 from neurograft.scoring.run import score_files
 from neurograft.training.ranks import require_one_process
@@ -190,6 +191,10 @@ def _train_once(request: TrainingRequest) -> None:
     require_one_process(request.recipe.compute, "a comparison")
     if not (request.out / "run.json").is_file():
         train_model(request)
+    elif load_recipe(request.out / "recipe.yaml") != request.recipe:
+        raise InputError(
+            "holds a model of another recipe, from an earlier attempt", "Delete it, and repeat the command", request.out
+        )
 
 
 def _run_row(strategy: str, people: int | str, seed: int, folder: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pandas as pd
 from neurograft.evaluation.comparison.compare import compare_methods
 from neurograft.evaluation.intervals import subject_bootstrap
 from neurograft.studies.comparison import EVERYONE, ComparisonResult
+from neurograft.studies.wording import people_words
 
 MEAN_LABEL = "mean of labels"
 TWIN = "scratch"
@@ -69,13 +70,13 @@ def summarise_comparison(result: ComparisonResult, level: float = 0.95) -> pd.Da
 def verdicts(summary: pd.DataFrame) -> list[str]:
     """A sentence a strategy and number of people: whether transfer helped, by how much, how surely."""
     rows = summary[summary["label"] == _headline(summary)].to_dict("records")
-    return [f"{_people(row['training_subjects'])}: {row['verdict']}" for row in rows if row["verdict"]]
+    return [f"{people_words(row['training_subjects'])}: {row['verdict']}" for row in rows if row["verdict"]]
 
 
 def figures(summary: pd.DataFrame) -> list[str]:
     """A sentence a row: what was reached, with its interval and n."""
     return [
-        f"{row['strategy']}, {row['training_subjects']} people, {row['label']}: Dice {row['mean_dice']:.3f} "
+        f"{row['strategy']}, {people_words(row['training_subjects'])}, {row['label']}: Dice {row['mean_dice']:.3f} "
         f"(95 % interval {row['ci_low']:.3f} to {row['ci_high']:.3f}, {row['n_subjects']} test people)."
         for row in summary.to_dict("records")
     ]
@@ -92,7 +93,7 @@ def short_of_everyone(summary: pd.DataFrame) -> list[str]:
     return [
         f"All labels outside the test set, from scratch, in the same budget give {top:.3f}; "
         + "; ".join(
-            f"{r['strategy']} from {r['training_subjects']} people {r['mean_dice'] - top:+.3f}"
+            f"{r['strategy']} from {people_words(r['training_subjects'])} {r['mean_dice'] - top:+.3f}"
             for r in others.to_dict("records")
         )
         + "."
@@ -108,7 +109,7 @@ def against_source(summary: pd.DataFrame) -> list[str]:
         return []
     base = float(source["mean_dice"].iloc[0])
     arms = "; ".join(
-        f"{row['strategy']} from {row['training_subjects']} people {row['mean_dice'] - base:+.3f}"
+        f"{row['strategy']} from {people_words(row['training_subjects'])} {row['mean_dice'] - base:+.3f}"
         for row in adapted.to_dict("records")
     )
     return [f"The source as it is, without any label of the target, gives {base:.3f}; against it {arms}."]
@@ -117,10 +118,6 @@ def against_source(summary: pd.DataFrame) -> list[str]:
 def _headline(summary: pd.DataFrame) -> str:
     """The label that sentences are about: the mean of labels, or the only one."""
     return MEAN_LABEL if MEAN_LABEL in set(summary["label"]) else str(summary["label"].iloc[0])
-
-
-def _people(count: object) -> str:
-    return "1 person" if str(count) == "1" else f"{count} people"
 
 
 def _against_twins(scores: pd.DataFrame, level: float) -> dict[tuple[Any, Any, Any], dict[str, Any]]:

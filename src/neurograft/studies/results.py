@@ -9,7 +9,7 @@ import pandas as pd
 import neurograft
 from neurograft.outputs import write_json, write_table
 from neurograft.studies.answers.label_need import LabelNeed, MethodCurve, method_curves, needs_for
-from neurograft.studies.answers.statement import ExperimentAnswer, answer_claim, answer_experiment, people_words
+from neurograft.studies.answers.statement import ExperimentAnswer, answer_claim, answer_experiment
 from neurograft.studies.folder import StudyFolder
 from neurograft.studies.protocol.schema import ICC, Protocol
 from neurograft.studies.run import protocol_of
@@ -22,6 +22,7 @@ from neurograft.studies.tables import (
     study_costs,
     summarise_study,
 )
+from neurograft.studies.wording import people_words
 
 RESULTS = "results"
 """Folder in a study's."""

@@ -12,6 +12,7 @@ from neurograft.studies.answers.partners import partners_of, rows_of_partners
 from neurograft.studies.protocol.methods import methods_of
 from neurograft.studies.protocol.schema import TWIN, UNADAPTED, ClaimConfig, Protocol
 from neurograft.studies.tables import comparable, direction_of, headline_label, measured, sizes_of
+from neurograft.studies.wording import people_words
 
 Finding = Literal["better", "worse", "not settled", "no difference shown", "nothing can be said"]
 
@@ -180,11 +181,6 @@ def finding_of(row: dict[str, Any]) -> Finding:
     """What the verdict of a comparison amounts to."""
     text = str(row["verdict"])
     return next((finding for phrase, finding in _PHRASES if phrase in text), "nothing can be said")
-
-
-def people_words(size: str) -> str:
-    """Such as ``1 person``, ``5 people`` or ``all people``."""
-    return "1 person" if size == "1" else f"{size} people"
 
 
 def measure_words(measure: str) -> str:
