@@ -13,7 +13,7 @@ from neurograft.cohorts import Cohort, open_cohort
 from neurograft.errors import InputError
 from neurograft.recipes.loading import override_recipe
 from neurograft.recipes.schema import Recipe
-from neurograft.studies.comparison import EVERYONE, Arm, Comparison, ComparisonResult, run_comparison
+from neurograft.studies.comparison import Arm, Comparison, ComparisonResult, run_comparison
 from neurograft.studies.comparison_summary import (
     MEAN_LABEL,
     against_source,
@@ -22,6 +22,7 @@ from neurograft.studies.comparison_summary import (
     summarise_comparison,
     verdicts,
 )
+from neurograft.studies.people import EVERYONE
 
 
 def tiny_recipe(label: str) -> Recipe:

@@ -6,7 +6,8 @@ from neurograft.cohorts import Cohort, fetch_msd_hippocampus, hold_out, open_coh
 from neurograft.demos.experiment import Experiment
 from neurograft.errors import InputError
 from neurograft.recipes import load_recipe
-from neurograft.studies.comparison import EVERYONE, Arm, Comparison
+from neurograft.studies.comparison import Arm, Comparison
+from neurograft.studies.people import EVERYONE
 
 SEEDS = (0, 1, 2)
 SPLIT_SEED = 2026

@@ -16,7 +16,7 @@ from neurograft.outputs import write_table, write_text
 from neurograft.reports import ComparisonReport, SliceExample, summary_markdown, write_comparison_page
 from neurograft.reports.markdown import table_markdown
 from neurograft.reports.training_facts import training_facts
-from neurograft.studies.comparison import EVERYONE, ComparisonResult
+from neurograft.studies.comparison import ComparisonResult
 from neurograft.studies.comparison_summary import (
     against_source,
     figures,
@@ -24,7 +24,7 @@ from neurograft.studies.comparison_summary import (
     summarise_comparison,
     verdicts,
 )
-from neurograft.studies.wording import people_words
+from neurograft.studies.people import EVERYONE, people_words
 from neurograft.training.record import library_versions
 
 

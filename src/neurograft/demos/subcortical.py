@@ -13,6 +13,7 @@ from neurograft.recipes import load_recipe
 from neurograft.recipes.loading import override_recipe
 from neurograft.recipes.pretrained import for_adaptation
 from neurograft.recipes.schema import Recipe
+from neurograft.studies.people import people_words
 from neurograft.training.request import TrainingRequest
 
 Method = Literal["none", "transfer", "scratch", "mixed"]
@@ -168,7 +169,7 @@ class Cell:
     @property
     def words(self) -> str:
         """What the terminal calls it."""
-        return f"{self.network.name}, {self.way}, {self.people} people, seed {self.seed}"
+        return f"{self.network.name}, {self.way}, {people_words(self.people)}, seed {self.seed}"
 
     @property
     def folder(self) -> str:

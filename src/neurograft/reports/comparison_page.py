@@ -13,7 +13,7 @@ from neurograft.reports.page_templates import fill_template
 from neurograft.reports.series_style import SeriesStyle, series_styles, strategy_of_arm
 from neurograft.reports.slice_figure import PREDICTION_COLOUR, TRUTH_COLOUR
 from neurograft.reports.summary_table import summary_table
-from neurograft.studies.wording import people_words
+from neurograft.studies.people import people_words
 
 
 def write_comparison_page(report: ComparisonReport, path: Path) -> None:

@@ -10,9 +10,9 @@ import pandas as pd
 from neurograft.reports.measures import measure_of
 from neurograft.reports.number_text import DASH, decimal, interval, mean_and_sd
 from neurograft.reports.summary_table import Cell, TextTable, text_cell
+from neurograft.studies.people import people_words
 from neurograft.studies.results import StudyResults
 from neurograft.studies.tables import NO_LABELS, headline_label, reference_of, sizes_of
-from neurograft.studies.wording import people_words
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from neurograft.reports.study_matrices import study_matrices
 from neurograft.reports.summary_table import Cell, TextTable, text_cell
 from neurograft.reports.table_columns import csv_address
 from neurograft.reports.volume_viewer import MOST_CLASSES, ViewerCase, viewer_case
+from neurograft.studies.people import people_words
 from neurograft.studies.results import StudyResults
 from neurograft.studies.tables import NO_LABELS, comparable, headline_label, sizes_of
-from neurograft.studies.wording import people_words
 
 LEAD_SENTENCES = 4
 MOST_SCORES = 40_000

@@ -20,6 +20,7 @@ from neurograft.reports.training_facts import computed_with
 from neurograft.studies.cells.scoring import MASKS
 from neurograft.studies.cells.training import people_of
 from neurograft.studies.folder import StudyFolder
+from neurograft.studies.people import people_words
 from neurograft.studies.protocol.schema import TWIN, UNADAPTED
 from neurograft.studies.results import StudyResults, study_results, write_results
 from neurograft.studies.tables import comparable, headline_label, sizes_of
@@ -190,7 +191,7 @@ def _example(
         return SliceExample(
             title=title,
             case=case_id,
-            strategy=f"{method}, {size} people",
+            strategy=f"{method}, {people_words(size)}",
             dice=float(row["dice"]),
             image=turned[0][0],
             truth=turned[1][0],

@@ -16,14 +16,12 @@ from neurograft.models import Bundle, open_bundle
 from neurograft.recipes import load_recipe
 from neurograft.recipes.schema import Recipe
 from neurograft.scoring.run import score_files
+from neurograft.studies.people import EVERYONE, people_words
 from neurograft.training.ranks import require_one_process
 from neurograft.training.request import TrainingRequest
 from neurograft.training.run import train_model
 
 logger = logging.getLogger(__name__)
-
-EVERYONE = "everyone"
-"""Number of training people that stands for all labels there are, source cohort included."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Arm:
     @property
     def name(self) -> str:
         """For folders and legends."""
-        return f"{self.method}, {self.people} people"
+        return f"{self.method}, {people_words(self.people)}"
 
     @property
     def folder(self) -> str:

@@ -7,8 +7,8 @@ import pandas as pd
 
 from neurograft.evaluation.comparison.compare import compare_methods
 from neurograft.evaluation.intervals import subject_bootstrap
-from neurograft.studies.comparison import EVERYONE, ComparisonResult
-from neurograft.studies.wording import people_words
+from neurograft.studies.comparison import ComparisonResult
+from neurograft.studies.people import EVERYONE, people_words
 
 MEAN_LABEL = "mean of labels"
 TWIN = "scratch"

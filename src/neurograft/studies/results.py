@@ -11,6 +11,7 @@ from neurograft.outputs import write_json, write_table
 from neurograft.studies.answers.label_need import LabelNeed, MethodCurve, method_curves, needs_for
 from neurograft.studies.answers.statement import ExperimentAnswer, answer_claim, answer_experiment
 from neurograft.studies.folder import StudyFolder
+from neurograft.studies.people import people_words
 from neurograft.studies.protocol.schema import ICC, Protocol
 from neurograft.studies.run import protocol_of
 from neurograft.studies.tables import (
@@ -22,7 +23,6 @@ from neurograft.studies.tables import (
     study_costs,
     summarise_study,
 )
-from neurograft.studies.wording import people_words
 
 RESULTS = "results"
 """Folder in a study's."""

@@ -9,10 +9,10 @@ import pandas as pd
 from neurograft.evaluation.comparison.compare import compare_measures
 from neurograft.studies.answers.choice import CHOSEN, Choice, choose_strategy
 from neurograft.studies.answers.partners import partners_of, rows_of_partners
+from neurograft.studies.people import people_words
 from neurograft.studies.protocol.methods import methods_of
 from neurograft.studies.protocol.schema import TWIN, UNADAPTED, ClaimConfig, Protocol
 from neurograft.studies.tables import comparable, direction_of, headline_label, measured, sizes_of
-from neurograft.studies.wording import people_words
 
 Finding = Literal["better", "worse", "not settled", "no difference shown", "nothing can be said"]
 

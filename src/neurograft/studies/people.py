@@ -1,10 +1,11 @@
-"""Words that sentences, tables and pages of studies share."""
+"""How many people are learnt from, in words."""
 
-from neurograft.studies.comparison import EVERYONE
+EVERYONE = "everyone"
+"""In place of a number: all whose labels there are, the source cohort included."""
 
 
 def people_words(count: object) -> str:
     """Such as ``1 person``, ``5 people``, ``all people`` or ``everyone``."""
-    if str(count) == EVERYONE:
+    if count == EVERYONE:
         return EVERYONE
     return "1 person" if str(count) == "1" else f"{count} people"
