@@ -1,15 +1,14 @@
 """MONAI's sliding window on a prepared image; runs in nnU-Net's environment, started by benchmarks/prediction.py."""
 
 import json
-import resource
 import sys
-import time
 from importlib.metadata import version
 
 import numpy as np
 import torch
 from monai.inferers import SlidingWindowInferer
 from plain_network import plain_network
+from timing import timed
 
 
 def main() -> None:
@@ -20,16 +19,14 @@ def main() -> None:
     inferer = SlidingWindowInferer(window, sw_batch_size=1, overlap=0.5, mode="gaussian", sigma_scale=0.125)
     image = torch.from_numpy(np.load(f"{folder}/image.npy"))[None, None]
     network.to(device)
-    for _ in range(2 if device == "cuda" else 1):  # the first time a card starts
-        start = time.perf_counter()
+
+    def predict() -> np.ndarray:
         with torch.inference_mode():
-            mask = inferer(image.to(device), network)[0].argmax(0).to(torch.int16).cpu().numpy()
-        seconds = time.perf_counter() - start
+            return inferer(image.to(device), network)[0].argmax(0).to(torch.int16).cpu().numpy()
+
+    mask, figures = timed(predict, device)
     np.save(f"{folder}/monai.npy", mask)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    if device == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 2**20
-    print(json.dumps({"seconds": seconds, "peak_mib": peak, "engine": f"monai {version('monai')}"}))
+    print(json.dumps({**figures, "engine": f"monai {version('monai')}"}))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 import json
 import os
-import resource
 import sys
-import time
 from importlib.metadata import version
 from types import SimpleNamespace
 
@@ -16,6 +14,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor  # noqa: E402
 from plain_network import plain_network  # noqa: E402
+from timing import timed  # noqa: E402
 
 
 def main() -> None:
@@ -33,17 +32,15 @@ def main() -> None:
     predictor.label_manager = SimpleNamespace(num_segmentation_heads=classes)
     predictor.allowed_mirroring_axes = (0, 1, 2) if mirror else None
     image = torch.from_numpy(np.load(f"{folder}/image.npy"))[None]
-    for _ in range(2 if device == "cuda" else 1):  # the first time a card starts
-        start = time.perf_counter()
+
+    def predict() -> np.ndarray:
         with torch.no_grad():
             logits = predictor.predict_sliding_window_return_logits(image)
-            mask = logits.float().argmax(0).to(torch.int16).cpu().numpy()
-        seconds = time.perf_counter() - start
+            return logits.float().argmax(0).to(torch.int16).cpu().numpy()
+
+    mask, figures = timed(predict, device)
     np.save(f"{folder}/nnunet.npy", mask)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    if device == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 2**20
-    print(json.dumps({"seconds": seconds, "peak_mib": peak, "engine": f"nnunetv2 {version('nnunetv2')}"}))
+    print(json.dumps({**figures, "engine": f"nnunetv2 {version('nnunetv2')}"}))
 
 
 if __name__ == "__main__":

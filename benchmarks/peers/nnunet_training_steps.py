@@ -7,17 +7,13 @@ from importlib.metadata import version
 
 import psutil
 import torch
-from nnunet_trainer import (
-    FOLDER,
-    build_trainer,
-    shut_down,
-)  # first, because it sets nnU-Net's folders, and whether it compiles
+from nnunet_trainer import FOLDER, build_trainer, shut_down  # sets nnU-Net's folders, and whether it compiles
 
 
 def main() -> None:
     """Arguments: folder, steps of warming up, steps, threads, device, ``compile`` or nothing.
 
-    Times steps as shipped, and again on one batch that never changes.
+    Times steps as shipped, and again on one batch that never changes, after one step at least.
     """
     warm_up, steps, threads = map(int, sys.argv[2:5])
     device = sys.argv[5]
