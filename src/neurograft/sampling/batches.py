@@ -168,11 +168,7 @@ class PatchBatches:
         case_ids = tuple(self.cases[patch.case].id for patch in patches)
         numbers = self._covariates(patches)
         seed = hashed(f"{self.seed}/{step}/task")
-        if self.image_channels < image.shape[1]:
-            changed = apply_intensity(image[:, : self.image_channels], intensity)
-            image = torch.cat([changed, image[:, self.image_channels :]], dim=1)
-        else:
-            image = apply_intensity(image, intensity)
+        apply_intensity(image[:, : self.image_channels], intensity)
         return Batch(image, target, case_ids, unknown=unknown, covariates=numbers, seed=seed)
 
     def _made(

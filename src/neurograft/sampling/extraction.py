@@ -16,7 +16,7 @@ from neurograft.imaging.labels import IGNORE
 from neurograft.recipes.schema import Size, Triple
 from neurograft.sampling.augmentation.spatial import SpatialDraw, elastic_displacement, sampling_matrix
 from neurograft.sampling.examples import Layer, TrainingCase
-from neurograft.sampling.interpolation import interpolated, with_surroundings
+from neurograft.sampling.interpolation import interpolate, with_surroundings
 from neurograft.sampling.patches import PatchDraw
 
 NO_CONTEXT = Context()
@@ -162,22 +162,24 @@ def _warp(
         coordinates += elastic_displacement(
             control_points.float().to(image.device), spatial.control_spacing_voxels, size
         )
-    starts, stops, reaches_out = _touched_box(case.shape, origin, coordinates)
+    # Without elastic displacement the outermost places are those of the block's corners.
+    outermost = coordinates if control_points is not None else _corners(coordinates)
+    starts, stops, reaches_out = _touched_box(case.shape, origin, outermost)
     box = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
     source_target = case.target[box][None].to(image.device)
     # A box that is cut off has a voxel more at its start, for what lies around.
-    for axis, start, middle in zip(coordinates, starts, origin.tolist(), strict=True):
-        axis += middle - start + reaches_out
+    moves = [middle - start + reaches_out for middle, start in zip(origin.tolist(), starts, strict=True)]
+    coordinates += torch.tensor(moves, dtype=torch.float32).to(image.device)[:, None, None, None]
     answer = tuple(slice(first, first + length) for first, length in zip(context.before, target.shape, strict=True))
     if reaches_out:
         source_target = with_surroundings(source_target, source_target.new_zeros((1, 1, 1, 1)))
-    target.copy_(interpolated(source_target, coordinates[:, *answer], "nearest")[0])
+    interpolate(source_target, coordinates[:, *answer], "nearest", target[None])
     for layer, part in _parts(case, image):
         source = layer.volume[(slice(None), *box)].to(image)
         if reaches_out:
             beyond = None if context.outside == "edge" else _outside(layer, context)
             source = with_surroundings(source, beyond)
-        part.copy_(interpolated(source, coordinates, layer.interpolation))
+        interpolate(source, coordinates, layer.interpolation, part)
 
 
 def _centre_with_target(patch: PatchDraw, matrix: Tensor, shift: Tensor, half: Tensor) -> Tensor:
@@ -202,6 +204,12 @@ def _touched_box(shape: Size, origin: Tensor, coordinates: Tensor) -> tuple[list
     starts = [min(max(0, start), length - 1) for length, start in zip(shape, wanted_starts, strict=True)]
     stops = [max(1, min(length, stop)) for length, stop in zip(shape, wanted_stops, strict=True)]
     return starts, stops, starts != wanted_starts or stops != wanted_stops
+
+
+def _corners(coordinates: Tensor) -> Tensor:
+    """The first and last places along each axis of (3, d, h, w)."""
+    depth, height, width = (max(1, length - 1) for length in coordinates.shape[1:])
+    return coordinates[:, ::depth, ::height, ::width]
 
 
 def _coordinates(matrix: Tensor, origin: Tensor, first: Tensor, size: Size, device: torch.device) -> Tensor:

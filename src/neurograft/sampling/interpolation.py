@@ -1,9 +1,8 @@
 """Values of a volume between its voxels.
 
-PyTorch's ``grid_sample`` does the same for volumes, on a CPU voxel by voxel without vector instructions. Here each
-corner of the cubes around many places is gathered at once. On two cores that takes about half of the time, and a fourth
-where only the nearest voxel is wanted; nothing is scaled to and from a range of -1 to 1, so that places keep their
-digits.
+PyTorch's ``grid_sample`` does the same for volumes, on a CPU voxel by voxel without vector instructions, and from
+places scaled to a range of -1 to 1, where those in large volumes lose digits. Here a CPU takes a compiled loop; other
+devices gather each corner of the cubes around many places at once.
 """
 
 from typing import Literal
@@ -15,32 +14,39 @@ Mode = Literal["bilinear", "nearest"]
 
 _EXACT = 2**24
 """Up to which float32 holds every whole number."""
-_AT_ONCE = 2**21
-"""Places, so that a whole volume's take no more memory than some patches'."""
 
 
-def interpolated(volume: Tensor, places: Tensor, mode: Mode) -> Tensor:
-    """Values at places, those beyond the outermost voxels' centres taken at the nearest such centre.
+def interpolate(volume: Tensor, places: Tensor, mode: Mode, out: Tensor) -> None:
+    """Fill a tensor with values at places, those beyond the outermost voxels' centres taken at the nearest such centre.
 
     Args:
-        volume: (C, D, H, W), two voxels along each axis at least; floating where ``mode`` is ``bilinear``.
+        volume: (C, D, H, W), which may be a part of a larger one; where ``mode`` is ``bilinear`` of float32 or float64,
+            with two voxels along each axis at least.
         places: (3, d, h, w) float32, in voxels of the volume; left as they are.
         mode: ``bilinear`` weighs the eight voxels around a place by their distance along each axis; ``nearest`` takes
             one, of two that are as near the even one.
-
-    Returns:
-        (C, d, h, w), of the volume's type.
+        out: (C, d, h, w) of any type on the same device.
     """
+    if volume.device.type == "cpu":
+        from neurograft.sampling import interpolation_loops  # slow to import, and only training needs it
+
+        fill = interpolation_loops.fill_nearest if mode == "nearest" else interpolation_loops.fill_linear
+        fill(volume, places, out)
+    else:
+        gather(volume, places, mode, out)
+
+
+def gather(volume: Tensor, places: Tensor, mode: Mode, out: Tensor) -> None:
+    """`interpolate` in tensor operations, for any device."""
     sample = _nearest if mode == "nearest" else _linear
-    slabs = places.split(max(1, _AT_ONCE // places[0, 0].numel()), dim=1)
-    # Channel by channel: all rows of a gather then read the same voxels.
-    parts = [torch.stack([sample(channel, slab) for channel in volume]) for slab in slabs]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    # Channel by channel: all gathers then read the same voxels.
+    for channel, filled in zip(volume, out, strict=True):
+        filled.copy_(sample(channel, places))
 
 
 def _nearest(volume: Tensor, places: Tensor) -> Tensor:
     whole = [axis.round().clamp_(0, length - 1) for axis, length in zip(places, volume.shape, strict=True)]
-    return _gathered(volume.flatten(), _index(whole, volume.shape))
+    return volume.flatten()[_index(whole, volume.shape)]
 
 
 def _linear(volume: Tensor, places: Tensor) -> Tensor:
@@ -52,7 +58,7 @@ def _linear(volume: Tensor, places: Tensor) -> Tensor:
     values, row, slab = volume.flatten(), volume.shape[2], volume.shape[1] * volume.shape[2]
 
     def along_width(offset: int) -> Tensor:
-        return _gathered(values[offset:], index).lerp_(_gathered(values[offset + 1 :], index), width)
+        return values[offset:][index].lerp_(values[offset + 1 :][index], width)
 
     front = along_width(0).lerp_(along_width(row), height)
     back = along_width(slab).lerp_(along_width(slab + row), height)
@@ -85,8 +91,3 @@ def _index(whole: list[Tensor], size: torch.Size) -> Tensor:
     if size.numel() >= _EXACT:
         depth, height, width = depth.long(), height.long(), width.long()
     return height.add(depth, alpha=size[1]).mul_(size[2]).add_(width).long()
-
-
-def _gathered(values: Tensor, index: Tensor) -> Tensor:
-    """Those of (n,) values that an index (d, h, w) names; PyTorch shares its rows out among threads."""
-    return values.expand(len(index), -1).gather(1, index.flatten(1)).reshape(index.shape)

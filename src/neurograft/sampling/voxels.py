@@ -83,10 +83,10 @@ class VoxelBatches(PatchBatches):
             image = self._planes(patches)
             voxels = [self.cases[patch.case].target[tuple(int(place) for place in patch.centre)] for patch in patches]
             target = torch.stack(voxels).long().view(-1, 1, 1, 1).to(self.device)
-            image[:, : self.image_channels] = apply_intensity(image[:, : self.image_channels], intensity)
+            apply_intensity(image[:, : self.image_channels], intensity)
         else:
             image, target = self._blocks(patches, generator)
-            image[:, : self.image_channels] = apply_intensity(image[:, : self.image_channels], intensity)
+            apply_intensity(image[:, : self.image_channels], intensity)
         case_ids = tuple(self.cases[patch.case].id for patch in patches)
         seed = hashed(f"{self.seed}/{step}/task")
         return Batch(image, target, case_ids, covariates=self._covariates(patches), seed=seed)

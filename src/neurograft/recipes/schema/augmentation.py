@@ -40,6 +40,13 @@ class AugmentationConfig(Section):
     gamma: Range = (0.7, 1.5)
     gamma_probability: Share = Field(0.3, ge=0, le=1)
 
+    @field_validator("gamma")
+    @classmethod
+    def _powers_are_above_zero(cls, gamma: Range) -> Range:
+        if min(gamma) <= 0:
+            raise ValueError("both ends of augmentation.gamma must be above 0")
+        return gamma
+
     @field_validator("shear_degrees")
     @classmethod
     def _shear_can_be_undone(cls, degrees: Triple) -> Triple:

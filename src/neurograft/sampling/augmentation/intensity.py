@@ -4,13 +4,13 @@ Each is drawn for a patch with its own chance, then with its own value for each 
 that of a scan: blur, contrast (gamma), scale, shift, and noise last, so that the noise stays white.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from neurograft.recipes.schema import AugmentationConfig, Range
+from neurograft.sampling.augmentation.blur import blur
 
 
 @dataclass(frozen=True)
@@ -64,77 +64,45 @@ def draw_intensity(
     ]
 
 
-def apply_intensity(images: Tensor, draws: list[IntensityDraw]) -> Tensor:
-    """Apply each draw to its patch.
+def apply_intensity(images: Tensor, draws: list[IntensityDraw]) -> None:
+    """Apply each draw to its patch, in place.
 
     Args:
-        images: (N, C, d, h, w); left as they are.
+        images: (N, C, d, h, w) float32.
         draws: one for each patch.
-
-    Returns:
-        (N, C, d, h, w) on the same device.
     """
-    return torch.stack([_changed(image, draw) for image, draw in zip(images, draws, strict=True)])
+    for image, draw in zip(images, draws, strict=True):
+        if draw.blur_sigma_voxels is not None:
+            blur(image, draw.blur_sigma_voxels)
+        if draw.gamma is not None:
+            adjust_gamma(image, draw.gamma)
+        if draw.scale is not None:
+            image *= _per_channel(draw.scale, image)
+        if draw.shift is not None:
+            image += _per_channel(draw.shift, image)
+        if draw.noise_std is not None:
+            noise_generator = torch.Generator(device=image.device).manual_seed(draw.noise_seed)
+            noise = torch.randn(image.shape, generator=noise_generator, device=image.device, dtype=image.dtype)
+            image.addcmul_(noise, _per_channel(draw.noise_std, image))
 
 
-def _changed(image: Tensor, draw: IntensityDraw) -> Tensor:
-    """(C, d, h, w) changed as drawn; the patch itself where nothing was."""
-    if draw.blur_sigma_voxels is not None:
-        image = gaussian_blur(image, draw.blur_sigma_voxels)
-    if draw.gamma is not None:
-        image = adjust_gamma(image, draw.gamma)
-    if draw.scale is not None:
-        image = image * _per_channel(draw.scale, image)
-    if draw.shift is not None:
-        image = image + _per_channel(draw.shift, image)
-    if draw.noise_std is not None:
-        noise_generator = torch.Generator(device=image.device).manual_seed(draw.noise_seed)
-        noise = torch.randn(image.shape, generator=noise_generator, device=image.device, dtype=image.dtype)
-        image = torch.addcmul(image, noise, _per_channel(draw.noise_std, image))
-    return image
-
-
-def gaussian_blur(image: Tensor, sigma_voxels: tuple[float, ...]) -> Tensor:
-    """Blur each channel of (C, d, h, w) with its own standard deviation; the border voxel repeats outwards.
-
-    The kernel is cut at four standard deviations. Each axis is one product with a banded matrix, which
-    on a CPU takes a fraction of a convolution's time.
-    """
-    matrices = {
-        length: torch.stack([_blur_matrix(length, sigma) for sigma in sigma_voxels]).to(image)
-        for length in set(image.shape[1:])
-    }
-    depth, height, width = (matrices[length] for length in image.shape[1:])
-    blurred = (depth @ image.flatten(2)).reshape(image.shape)
-    return height[:, None] @ blurred @ width.mT[:, None]
-
-
-def adjust_gamma(image: Tensor, gamma: tuple[float, ...]) -> Tensor:
+def adjust_gamma(image: Tensor, gamma: tuple[float, ...]) -> None:
     """Raise each channel of (C, d, h, w), scaled to [0, 1], to a power, then give it back its mean and deviation.
 
     A constant channel stays as it is.
     """
     low, high = image.amin((1, 2, 3), keepdim=True), image.amax((1, 2, 3), keepdim=True)
-    span = high - low
-    curved = (image - low).div_(torch.where(span > 0, span, 1)).pow_(_per_channel(gamma, image))
+    constant = low == high
+    curved = (image - low).div_((high - low).masked_fill_(constant, 1))
+    # Half of pow_'s time; the logarithm of the darkest voxels is minus infinity, and they become 0 again.
+    curved.log2_().mul_(_per_channel(gamma, image)).exp2_()
     mean = image.mean((1, 2, 3), keepdim=True)
     curved -= curved.mean((1, 2, 3), keepdim=True)
     # Their ratio is that of the deviations, and torch.std takes several times as long.
     size, curved_size = (torch.linalg.vector_norm(each, dim=(1, 2, 3), keepdim=True) for each in (image - mean, curved))
-    restored = curved.mul_(size / torch.where(curved_size > 0, curved_size, 1)).add_(mean)
-    return torch.where((span > 0) & (curved_size > 0), restored, image)
-
-
-def _blur_matrix(length: int, sigma: float) -> Tensor:
-    """(length, length) rows of Gaussian weights, with those beyond the border given to the border voxel."""
-    if sigma <= 0:
-        return torch.eye(length, dtype=torch.float64)
-    radius = max(1, math.ceil(4 * sigma))
-    offsets = torch.arange(-radius, radius + 1)
-    weights = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
-    columns = (torch.arange(length)[:, None] + offsets).clamp(0, length - 1)
-    matrix = torch.zeros(length, length, dtype=torch.float64)
-    return matrix.scatter_add_(1, columns, (weights / weights.sum()).expand(length, -1))
+    # A constant channel is 0 here throughout, and its only value that of any voxel.
+    mean = torch.where(constant, low, mean)
+    torch.addcmul(mean, curved, size / curved_size.masked_fill_(constant, 1), out=image)
 
 
 def _per_channel(values: tuple[float, ...], image: Tensor) -> Tensor:

@@ -1,0 +1,39 @@
+"""Loops over voxels, compiled by Numba for the processor at hand.
+
+Where PyTorch passes over memory once for each operation, a loop does all that is done to a voxel at once. For tensors
+on a CPU only; what has a loop has its tensor operations beside it, for other devices.
+"""
+
+import threading
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+import numba
+import torch
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Numba's own threads, where it finds no OpenMP to use, serve one caller at a time."""
+
+
+def compiled(loop: Callable[..., None]) -> Callable[..., None]:
+    """A function that fills arrays, compiled when it is first called with arrays of such types.
+
+    Its ``numba.prange`` loops run on as many threads as PyTorch's operations, and must not depend on their number.
+    What was compiled is kept beside the source or in the user's cache, for later processes; where neither can be
+    written, each process compiles anew, which takes some seconds.
+    """
+    compile_it = partial(numba.njit, parallel=True, nogil=True, error_model="numpy", fastmath={"contract"})
+    try:
+        function = compile_it(cache=True)(loop)
+    except RuntimeError:  # no folder for it
+        function = compile_it()(loop)
+
+    @wraps(loop)
+    def run(*arguments: Any) -> None:
+        with _ONE_AT_A_TIME:
+            threads: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+            numba.set_num_threads(min(torch.get_num_threads(), threads))
+            function(*arguments)
+
+    return run
