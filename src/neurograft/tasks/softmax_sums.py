@@ -44,13 +44,19 @@ def softmax_sums(logits: Tensor, target: Tensor, squared: bool = False) -> Softm
     return SoftmaxSums(*_Sums.apply(logits, target, squared))
 
 
+_MANY_CLASSES = 16
+"""From which on a softmax over neighbours in memory is as fast on a CPU as one over planes; below it takes some times
+as long, being done number by number."""
+
+
 class _Sums(torch.autograd.Function):
-    """Rows of voxels with K columns where the logits lie like that in memory, else K rows of voxels."""
+    """Rows of voxels with K columns where the logits of many classes lie like that in memory, else K rows of voxels."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, target: Tensor, squared: bool) -> tuple[Tensor, ...]:
         classes = logits.shape[1]
-        last = not logits.is_contiguous() and logits.is_contiguous(memory_format=torch.channels_last_3d)
+        channels_last = not logits.is_contiguous() and logits.is_contiguous(memory_format=torch.channels_last_3d)
+        last = channels_last and classes >= _MANY_CLASSES
         axis = 2 if last else 1
         flat = logits.movedim(1, 4).flatten(1, 3) if last else logits.flatten(2)
         precision = torch.promote_types(logits.dtype, torch.float32)
@@ -78,6 +84,7 @@ class _Sums(torch.autograd.Function):
         ctx.save_for_backward(probabilities, own, truth, annotated)
         ctx.axis, ctx.squared, ctx.complete = axis, squared, complete
         ctx.shape, ctx.dtype = logits.shape, logits.dtype
+        ctx.memory_format = torch.channels_last_3d if channels_last else torch.contiguous_format
         voxels = by_class(annotated.to(precision))
         ctx.mark_non_differentiable(voxels)
         return by_class(own), predicted, -by_class(own_log), voxels
@@ -110,4 +117,4 @@ class _Sums(torch.autograd.Function):
         number, classes, *size = ctx.shape
         if axis == 2:
             return result.reshape(number, *size, classes).movedim(4, 1), None, None
-        return result.reshape(ctx.shape), None, None
+        return result.reshape(ctx.shape).contiguous(memory_format=ctx.memory_format), None, None
