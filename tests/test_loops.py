@@ -1,6 +1,9 @@
 """Loops compiled for the processor."""
 
-import threading
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -10,6 +13,41 @@ from numba.core import caching
 
 from neurograft.loops import compiled
 
+LOOP = """
+import os, threading
+import numba, numpy as np
+from numba.core import caching
+from neurograft.loops import compiled
+
+if os.environ.get("FULL"):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+    caching.IndexDataCacheFile.save = full
+
+
+@compiled
+def count_up(filled):
+    for place in numba.prange(len(filled)):
+        filled[place] = 2 * place
+
+
+def main():
+    filled = np.zeros(3, np.int64)
+    count_up(filled)
+    print(*filled)
+
+
+def many():
+    arrays = [np.zeros(500_000, np.int64) for _ in range(4)]
+    callers = [threading.Thread(target=lambda array=array: [count_up(array) for _ in range(20)]) for array in arrays]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    for array in arrays:
+        print(bool((array == 2 * np.arange(500_000)).all()))
+"""
+
 
 def _count_up(filled) -> None:  # type: ignore[no-untyped-def]
     for place in numba.prange(len(filled)):
@@ -17,7 +55,9 @@ def _count_up(filled) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_a_loop_fills_its_array_where_nothing_compiled_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])
+    # Older versions of Numba hide the name.
+    implementation = getattr(caching, "CacheImpl", None) or caching._CacheImpl
+    monkeypatch.setattr(implementation, "_locator_classes", [])
     with pytest.raises(RuntimeError, match="no locator"):
         numba.njit(cache=True)(_count_up)
     filled = np.zeros(1000, np.int64)
@@ -39,13 +79,33 @@ def test_a_loop_takes_as_many_threads_as_pytorch() -> None:
         torch.set_num_threads(before)
 
 
-def test_callers_at_once_each_have_their_own_result() -> None:
-    fill = compiled(_count_up)
-    arrays = [np.zeros(50_000, np.int64) for _ in range(4)]
-    callers = [threading.Thread(target=fill, args=(array,)) for array in arrays]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    for array in arrays:
-        np.testing.assert_array_equal(array, np.arange(0, 100_000, 2))
+@pytest.mark.parametrize("damage", ["cut off", "no room"])
+def test_a_loop_runs_where_what_was_kept_cannot_be_read_or_written(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "some_loop.py"
+    source.write_text(LOOP, "utf-8")
+    run = [sys.executable, "-c", "import some_loop; some_loop.main()"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    if damage == "cut off":
+        subprocess.run(run, env=environment, cwd=tmp_path, check=True)
+        kept = list(tmp_path.rglob("*.nbi"))
+        assert kept, "the loop is kept"
+        for file in kept:
+            file.write_bytes(file.read_bytes()[:20])
+    else:
+        environment["FULL"] = "1"
+    found = subprocess.run(run, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert found.stdout.split() == ["0", "2", "4"]
+
+
+def test_callers_at_once_each_have_their_own_result_from_numbas_own_threads(tmp_path: Path) -> None:
+    (tmp_path / "some_loop.py").write_text(LOOP, "utf-8")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+        "NUMBA_THREADING_LAYER": "workqueue",
+    }
+    run = [sys.executable, "-c", "import some_loop; some_loop.many()"]
+    found = subprocess.run(run, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert found.stdout.split() == ["True"] * 4

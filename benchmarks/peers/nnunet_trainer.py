@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ def build_trainer(settings: dict[str, Any], device: str = "cpu") -> nnUNetTraine
     """
     base = FOLDER / "nnUNet_preprocessed" / NAME
     data = base / CONFIGURATION
-    data.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(base, ignore_errors=True)  # what an earlier turn left cannot be written over
+    data.mkdir(parents=True)
     classes = list(range(1, len(settings["labels"]) + 1))
     for case in settings["train"]:
         with np.load(FOLDER / "cases" / f"{case}.npz") as arrays:

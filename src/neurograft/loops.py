@@ -4,6 +4,7 @@ Where PyTorch passes over memory once for each operation, a loop does all that i
 on a CPU only; what has a loop has its tensor operations beside it, for other devices.
 """
 
+import pickle
 import threading
 from collections.abc import Callable
 from functools import partial, wraps
@@ -14,6 +15,10 @@ import torch
 
 _ONE_AT_A_TIME = threading.Lock()
 """Numba's own threads, where it finds no OpenMP to use, serve one caller at a time."""
+_KEPT_BADLY = (OSError, EOFError, pickle.UnpicklingError)
+"""What comes of a file of compiled code that is cut off or another user's, and of a disk that is full."""
+# What was compiled is found by the text of the loop's own file: who changes this touches those files too.
+_compile = partial(numba.njit, parallel=True, nogil=True, error_model="numpy", fastmath={"contract"})
 
 
 def compiled(loop: Callable[..., None]) -> Callable[..., None]:
@@ -21,19 +26,23 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
 
     Its ``numba.prange`` loops run on as many threads as PyTorch's operations, and must not depend on their number.
     What was compiled is kept beside the source or in the user's cache, for later processes; where neither can be
-    written, each process compiles anew, which takes some seconds.
+    written or read, each process compiles anew, which takes some seconds.
     """
-    compile_it = partial(numba.njit, parallel=True, nogil=True, error_model="numpy", fastmath={"contract"})
     try:
-        function = compile_it(cache=True)(loop)
+        function = _compile(cache=True)(loop)
     except RuntimeError:  # no folder for it
-        function = compile_it()(loop)
+        function = _compile()(loop)
 
     @wraps(loop)
     def run(*arguments: Any) -> None:
+        nonlocal function
         with _ONE_AT_A_TIME:
             threads: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
             numba.set_num_threads(min(torch.get_num_threads(), threads))
-            function(*arguments)
+            try:
+                function(*arguments)
+            except _KEPT_BADLY:
+                function = _compile()(loop)
+                function(*arguments)
 
     return run

@@ -99,6 +99,7 @@ def test_a_recipe_survives_its_own_writing() -> None:
         ("preparation.percentiles=[99, 1]", r"preparation\.percentiles must rise within 0 to 100, got 99"),
         ("augmentation.scale=[1.2, 0.8]", r"augmentation\.scale: the second number must not be smaller"),
         ("augmentation.gamma=[0, 1.5]", r"both ends of augmentation\.gamma must be above 0"),
+        ("augmentation.scale=[0, 1]", r"both ends of augmentation\.scale must be above 0"),
         ("augmentation.rotation_degrees=[.nan, 0, 0]", r"augmentation\.rotation_degrees"),
         ("optimiser.learning_rate=.inf", r"optimiser\.learning_rate"),
         ("validation.every=0", r"validation\.every"),

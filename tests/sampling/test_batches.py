@@ -143,3 +143,18 @@ def test_numbers_that_all_cases_know_come_with_their_patches():
     assert batch.covariates["age"].dtype == torch.float32
     assert batch.covariates["age"].tolist() == [ages[name] for name in batch.case_ids]
     assert set(batch.case_ids) == {"a", "b"}
+
+
+def test_warming_up_makes_every_change_that_may_come_and_leaves_the_batches_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rarely = AugmentationConfig(rotation_probability=0.01, blur_probability=0.02, noise_probability=0)
+    batches = PatchBatches(_cases(), SAMPLING, rarely, seed=7)
+    before, seen = batches.batch(3), []
+    made = PatchBatches.batch
+    monkeypatch.setattr(PatchBatches, "batch", lambda self, step: (seen.append(self.augmentation), made(self, step))[1])
+    batches.warm_up()
+    monkeypatch.undo()
+    assert [(each.rotation_probability, each.blur_probability, each.noise_probability) for each in seen] == [(1, 1, 0)]
+    assert batches.augmentation is rarely
+    assert torch.equal(batches.batch(3).image, before.image)

@@ -140,3 +140,21 @@ def test_labels_of_any_type_fill_whole_numbers(kind: torch.dtype) -> None:
     found = torch.empty((1, 2, 3, 4), dtype=torch.int64)
     interpolate(labels, centres, "nearest", found)
     assert torch.equal(found, labels.long())
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+def test_a_place_that_is_no_number_reads_inside_the_volume(mode: Mode) -> None:
+    data = torch.arange(1.0, 28.0).reshape(1, 3, 3, 3)
+    where = torch.full((3, 1, 1, 2), torch.nan)
+    where[:, 0, 0, 1] = torch.inf
+    found = torch.zeros((1, 1, 1, 2))
+    interpolate(data, where, mode, found)
+    assert found[0, 0, 0, 0] == 1
+    assert found[0, 0, 0, 1] == 27
+
+
+def test_shapes_that_do_not_belong_together_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 channels at"):
+        interpolate(torch.zeros(2, 3, 3, 3), torch.zeros(3, 2, 2, 2), "nearest", torch.zeros(1, 2, 2, 2))
+    with pytest.raises(ValueError, match="1 channels at"):
+        interpolate(torch.zeros(1, 3, 3, 3), torch.zeros(3, 2, 2, 2), "nearest", torch.zeros(1, 2, 2, 1))

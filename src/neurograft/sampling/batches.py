@@ -192,6 +192,14 @@ class PatchBatches:
         answer = (slice(first, first + size) for first, size in zip(self.context.before, target.shape[1:], strict=True))
         return torch.cat([made, image[:, 1:]], 1), torch.where(seen[:, *answer], target, 0)
 
+    def warm_up(self) -> None:
+        """Make a batch with every change that may come, so that what is compiled when first needed is compiled."""
+        every = copy(self)
+        chances = [name for name in AugmentationConfig.model_fields if name.endswith("_probability")]
+        on = {name: 1.0 for name in chances if getattr(self.augmentation, name) > 0}
+        every.augmentation = self.augmentation.model_copy(update=on)
+        every.batch(0)
+
     def unchanged(self, cases: Sequence[TrainingCase], seed: int) -> Self:
         """Patches of other cases, cut in the same way but without augmentation."""
         other = copy(self)

@@ -25,10 +25,15 @@ def interpolate(volume: Tensor, places: Tensor, mode: Mode, out: Tensor) -> None
         places: (3, d, h, w) float32, in voxels of the volume; left as they are.
         mode: ``bilinear`` weighs the eight voxels around a place by their distance along each axis; ``nearest`` takes
             one, of two that are as near the even one.
-        out: (C, d, h, w) of any type on the same device.
+        out: (C, d, h, w) on the same device, of any type that NumPy has.
+
+    Raises:
+        ValueError: the shapes do not belong together.
     """
+    if out.shape != (len(volume), *places.shape[1:]):
+        raise ValueError(f"{len(volume)} channels at {tuple(places.shape[1:])} places cannot fill {tuple(out.shape)}")
     if volume.device.type == "cpu":
-        from neurograft.sampling import interpolation_loops  # slow to import, and only training needs it
+        from neurograft.sampling import interpolation_loops  # slow to import, and only patches need it
 
         fill = interpolation_loops.fill_nearest if mode == "nearest" else interpolation_loops.fill_linear
         fill(volume, places, out)

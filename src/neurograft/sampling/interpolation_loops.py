@@ -9,6 +9,7 @@ from torch import Tensor
 from neurograft.loops import compiled
 
 _ZERO = np.float32(0)
+"""The first of the two that are compared, so that a place that is no number becomes it."""
 _BLOCKS = 64
 """Into which lines are dealt, for threads to take and to use the memory of one line for all of a block's."""
 
@@ -19,7 +20,7 @@ def fill_linear(volume: Tensor, places: Tensor, filled: Tensor) -> None:
     Args:
         volume: (C, D, H, W) float32 or float64, with any strides.
         places: (3, d, h, w) float32.
-        filled: (C, d, h, w) of any type and strides; takes the values.
+        filled: (C, d, h, w) of any type that NumPy has, and any strides; takes the values.
     """
     _linear(*_channels(volume), places.contiguous().numpy(), filled.numpy())
 
@@ -30,7 +31,7 @@ def fill_nearest(volume: Tensor, places: Tensor, filled: Tensor) -> None:
     Args:
         volume: (C, D, H, W) of any type and strides.
         places: (3, d, h, w) float32.
-        filled: (C, d, h, w) of any type and strides; takes the values.
+        filled: (C, d, h, w) of any type that NumPy has, and any strides; takes the values.
     """
     _nearest(*_channels(volume), places.contiguous().numpy(), filled.numpy())
 
@@ -57,9 +58,9 @@ def _linear(row, strides, sizes, places, filled) -> None:  # type: ignore[no-unt
         for line in range(block * lines // _BLOCKS, (block + 1) * lines // _BLOCKS):
             i, j = line // height, line % height
             for k in range(width):
-                z = min(max(places[0, i, j, k], _ZERO), last_z)
-                y = min(max(places[1, i, j, k], _ZERO), last_y)
-                x = min(max(places[2, i, j, k], _ZERO), last_x)
+                z = min(max(_ZERO, places[0, i, j, k]), last_z)
+                y = min(max(_ZERO, places[1, i, j, k]), last_y)
+                x = min(max(_ZERO, places[2, i, j, k]), last_x)
                 a, b, c = np.int32(z), np.int32(y), np.int32(x)
                 part_z[k], part_y[k], part_x[k] = z - np.float32(a), y - np.float32(b), x - np.float32(c)
                 first[k] = a * strides[1] + b * strides[2] + c * strides[3]
@@ -92,9 +93,9 @@ def _nearest(row, strides, sizes, places, filled) -> None:  # type: ignore[no-un
         for line in range(block * lines // _BLOCKS, (block + 1) * lines // _BLOCKS):
             i, j = line // height, line % height
             for k in range(width):
-                z = np.int32(np.rint(min(max(places[0, i, j, k], _ZERO), last_z)))
-                y = np.int32(np.rint(min(max(places[1, i, j, k], _ZERO), last_y)))
-                x = np.int32(np.rint(min(max(places[2, i, j, k], _ZERO), last_x)))
+                z = np.int32(np.rint(min(max(_ZERO, places[0, i, j, k]), last_z)))
+                y = np.int32(np.rint(min(max(_ZERO, places[1, i, j, k]), last_y)))
+                x = np.int32(np.rint(min(max(_ZERO, places[2, i, j, k]), last_x)))
                 index[k] = z * strides[1] + y * strides[2] + x * strides[3]
             for channel in range(sizes[0]):
                 start = channel * strides[0]

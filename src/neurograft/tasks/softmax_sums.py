@@ -50,13 +50,16 @@ as long, being done number by number."""
 
 
 class _Sums(torch.autograd.Function):
-    """Rows of voxels with K columns where the logits of many classes lie like that in memory, else K rows of voxels."""
+    """Rows of voxels with K columns where the logits lie like that in memory, else K rows of voxels.
+
+    On a CPU the logits of few classes are turned into such rows too.
+    """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, target: Tensor, squared: bool) -> tuple[Tensor, ...]:
         classes = logits.shape[1]
         channels_last = not logits.is_contiguous() and logits.is_contiguous(memory_format=torch.channels_last_3d)
-        last = channels_last and classes >= _MANY_CLASSES
+        last = channels_last and (classes >= _MANY_CLASSES or logits.device.type != "cpu")
         axis = 2 if last else 1
         flat = logits.movedim(1, 4).flatten(1, 3) if last else logits.flatten(2)
         precision = torch.promote_types(logits.dtype, torch.float32)

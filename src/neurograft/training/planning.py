@@ -147,6 +147,7 @@ class _Trial:
         adversary = adversary_of(self.task, copy, self.batches, on_from + 1)
         if adversary is not None:
             adversary.to(self.compute.device)
+        self.batches.warm_up()
         times = []
         for step in range(5):
             start = time.perf_counter()

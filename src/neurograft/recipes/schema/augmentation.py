@@ -1,6 +1,6 @@
 """Recipe section ``augmentation``: random changes to each patch; every ``*_probability`` is per patch."""
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from neurograft.recipes.schema.base import Direction, Range, Section, Share, Triple
 
@@ -40,12 +40,12 @@ class AugmentationConfig(Section):
     gamma: Range = (0.7, 1.5)
     gamma_probability: Share = Field(0.3, ge=0, le=1)
 
-    @field_validator("gamma")
+    @field_validator("gamma", "scale")
     @classmethod
-    def _powers_are_above_zero(cls, gamma: Range) -> Range:
-        if min(gamma) <= 0:
-            raise ValueError("both ends of augmentation.gamma must be above 0")
-        return gamma
+    def _is_above_zero(cls, ends: Range, info: ValidationInfo) -> Range:
+        if min(ends) <= 0:
+            raise ValueError(f"both ends of augmentation.{info.field_name} must be above 0")
+        return ends
 
     @field_validator("shear_degrees")
     @classmethod
