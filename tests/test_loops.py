@@ -37,6 +37,14 @@ def main():
     print(*filled)
 
 
+def one_thread():
+    import torch
+
+    torch.set_num_threads(1)
+    main()
+    print(torch.get_num_threads(), numba.get_num_threads())
+
+
 def many():
     arrays = [np.zeros(500_000, np.int64) for _ in range(4)]
     callers = [threading.Thread(target=lambda array=array: [count_up(array) for _ in range(20)]) for array in arrays]
@@ -109,3 +117,11 @@ def test_callers_at_once_each_have_their_own_result_from_numbas_own_threads(tmp_
     run = [sys.executable, "-c", "import some_loop; some_loop.many()"]
     found = subprocess.run(run, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert found.stdout.split() == ["True"] * 4
+
+
+def test_pytorch_keeps_its_number_of_threads_when_the_first_loop_runs(tmp_path: Path) -> None:
+    (tmp_path / "some_loop.py").write_text(LOOP, "utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    run = [sys.executable, "-c", "import some_loop; some_loop.one_thread()"]
+    found = subprocess.run(run, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert found.stdout.split() == ["0", "2", "4", "1", "1"]

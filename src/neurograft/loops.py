@@ -37,8 +37,7 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
     def run(*arguments: Any) -> None:
         nonlocal function
         with _ONE_AT_A_TIME:
-            threads: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-            numba.set_num_threads(min(torch.get_num_threads(), threads))
+            _take_threads_of_pytorch()
             try:
                 function(*arguments)
             except _KEPT_BADLY:
@@ -46,3 +45,15 @@ def compiled(loop: Callable[..., None]) -> Callable[..., None]:
                 function(*arguments)
 
     return run
+
+
+def _take_threads_of_pytorch() -> None:
+    """Let Numba use as many threads as PyTorch, and PyTorch as many as before.
+
+    When Numba first starts its threads it sets those of OpenMP, which are PyTorch's, to all there are.
+    """
+    wanted = torch.get_num_threads()
+    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    numba.set_num_threads(min(wanted, most))
+    if torch.get_num_threads() != wanted:
+        torch.set_num_threads(wanted)
