@@ -40,7 +40,9 @@ def test_answers_and_gradients_are_those_of_a_transposed_convolution(
         answers.append(answer)
         gradients.append([given.grad, *(parameter.grad for parameter in module.parameters())])
     torch.testing.assert_close(answers[0], answers[1])
-    assert answers[1].is_contiguous(memory_format=torch.channels_last_3d)
+    # What lies both ways in memory, as one voxel does, PyTorch's own layer serves.
+    if not image.contiguous(memory_format=torch.channels_last_3d).is_contiguous():
+        assert answers[1].is_contiguous(memory_format=torch.channels_last_3d)
     for expected, found in zip(*gradients, strict=True):
         torch.testing.assert_close(found, expected)
 

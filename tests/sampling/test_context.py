@@ -94,12 +94,12 @@ def test_slices_are_not_mixed(axis: int, seed: int) -> None:
     block = (size[0], size[1], size[2])
     generator = torch.Generator().manual_seed(seed)
     draw = kept_in_plane(draw_spatial(config, block, 1, generator)[0], axis)
-    shape = [40, 40, 40]
-    ramp = torch.arange(40.0).reshape([-1 if other == axis else 1 for other in range(3)]).expand(shape)
+    shape = [120, 120, 120]  # so large that hardly any displacement reaches out of it
+    ramp = torch.arange(120.0).reshape([-1 if other == axis else 1 for other in range(3)]).expand(shape)
     case = TrainingCase("a", "a", ramp[None].clone(), torch.zeros(shape, dtype=torch.int16))
-    image, _ = extract([case], [PatchDraw(0, tuple(20.0 for _ in range(3)))], [draw], block)
+    image, _ = extract([case], [PatchDraw(0, tuple(60.0 for _ in range(3)))], [draw], block)
     slices = image[0, 0].movedim(axis, 0).flatten(1)
-    torch.testing.assert_close(slices, torch.tensor([19.0, 20.0, 21.0])[:, None].expand_as(slices), atol=1e-4, rtol=0)
+    torch.testing.assert_close(slices, torch.tensor([59.0, 60.0, 61.0])[:, None].expand_as(slices), atol=1e-4, rtol=0)
     assert not math.isclose(sum(draw.rotation_radians), 0.0)
 
 
