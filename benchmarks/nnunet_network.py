@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from neurograft.networks.blockwise_upsampling import BlockwiseUpsampling3d
-from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d
+from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d, in_turn
 from neurograft.networks.units import Unit, UnitNetwork
 
 CHANNELS = (32, 64, 128, 256, 320, 320)
@@ -19,9 +19,10 @@ class _Layer(nn.Module):
         super().__init__()
         self.conv = nn.Conv3d(source, channels, 3, stride, 1)
         self.norm = ChannelsLastInstanceNorm3d(channels, affine=True)
+        self.act = nn.LeakyReLU(0.01, inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.leaky_relu(self.norm(self.conv(x)), 0.01, inplace=True)
+        return in_turn(self.norm, self.act, self.conv(x))
 
 
 class _Stage(nn.Module):

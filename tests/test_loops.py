@@ -9,9 +9,12 @@ import numba
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numba.core import caching
 
-from neurograft.loops import compiled
+from neurograft.loops import channels_last_lines, compiled, number_at, put_number
 
 LOOP = """
 import os, threading
@@ -125,3 +128,40 @@ def test_pytorch_keeps_its_number_of_threads_when_the_first_loop_runs(tmp_path: 
     run = [sys.executable, "-c", "import some_loop; some_loop.one_thread()"]
     found = subprocess.run(run, env=environment, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert found.stdout.split() == ["0", "2", "4", "1", "1"]
+
+
+@compiled
+def _copy_numbers(line, other) -> None:  # type: ignore[no-untyped-def]
+    for start in numba.prange(len(line)):
+        for place in range(len(line[start])):
+            at = np.uintp(place)
+            put_number(other[start], at, number_at(line[start], at))
+
+
+@settings(deadline=None)
+@example(np.array([0x7FFFFFFF, 0xFFFFFFFF, 0x7FC00000], np.uint32), (torch.float32, torch.bfloat16))
+@given(
+    numbers=arrays(np.uint32, st.integers(1, 40), elements=st.integers(0, 2**32 - 1)),
+    kinds=st.sampled_from(
+        [(torch.float32, torch.float32), (torch.float32, torch.bfloat16), (torch.bfloat16, torch.bfloat16)]
+    ),
+)
+def test_numbers_are_read_and_rounded_as_pytorch_does(
+    numbers: np.ndarray, kinds: tuple[torch.dtype, torch.dtype]
+) -> None:
+    """All bits of single precision: ties, numbers too small for their exponent, infinities, all that are no number."""
+    single = torch.from_numpy(numbers.view(np.float32).copy()).view(1, -1, 1, 1, 1)
+    x = single.to(kinds[0]).to(memory_format=torch.channels_last_3d)
+    expected = x.to(kinds[1])
+    found = torch.empty_like(expected)
+    _copy_numbers(channels_last_lines(x), channels_last_lines(found))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+
+
+def test_lines_are_the_tensor_itself_voxel_by_voxel() -> None:
+    x = torch.arange(24.0).reshape(1, 2, 2, 2, 3).to(memory_format=torch.channels_last_3d)
+    line = channels_last_lines(x)
+    assert line.shape == (1, 24)
+    assert list(line[0, :4]) == [0, 12, 1, 13]
+    line[0, 1] = -1
+    assert x[0, 1, 0, 0, 0] == -1

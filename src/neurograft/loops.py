@@ -11,7 +11,10 @@ from functools import partial, wraps
 from typing import Any
 
 import numba
+import numpy as np
 import torch
+from numba.extending import overload
+from torch import Tensor
 
 _ONE_AT_A_TIME = threading.Lock()
 """Numba's own threads, where it finds no OpenMP to use, serve one caller at a time."""
@@ -57,3 +60,39 @@ def _take_threads_of_pytorch() -> None:
     numba.set_num_threads(min(wanted, most))
     if torch.get_num_threads() != wanted:
         torch.set_num_threads(wanted)
+
+
+def channels_last_lines(x: Tensor) -> Any:
+    """(N, voxels x channels) of (N, C, D, H, W) that lies channels-last: float32, or the bits of bfloat16."""
+    flat = x.detach().permute(0, 2, 3, 4, 1).view(len(x), -1)
+    return (flat.view(torch.uint16) if x.dtype == torch.bfloat16 else flat).numpy()
+
+
+def number_at(line: Any, place: Any) -> Any:
+    """For loops: the float32 at a place of a line of float32 or of the bits of bfloat16."""
+
+
+@overload(number_at)
+def _number_at(line, place):  # type: ignore[no-untyped-def]
+    def of_bits(line, place):  # type: ignore[no-untyped-def]
+        return np.uint32(np.uint32(line[place]) << np.uint32(16)).view(np.float32)
+
+    return of_bits if line.dtype == numba.uint16 else lambda line, place: line[place]
+
+
+def put_number(line: Any, place: Any, number: Any) -> None:
+    """For loops: put a float32 into such a line; bfloat16 takes the nearest, of two the even one."""
+
+
+@overload(put_number)
+def _put_number(line, place, number):  # type: ignore[no-untyped-def]
+    def as_bits(line, place, number):  # type: ignore[no-untyped-def]
+        bits = np.float32(number).view(np.uint32)
+        rounded = np.uint32(bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
+        # Of the numbers that are none, rounding makes some a zero.
+        line[place] = np.uint16(0x7FC0) if number != number else np.uint16(rounded >> np.uint32(16))
+
+    def as_it_is(line, place, number):  # type: ignore[no-untyped-def]
+        line[place] = number
+
+    return as_bits if line.dtype == numba.uint16 else as_it_is

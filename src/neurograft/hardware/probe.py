@@ -26,8 +26,8 @@ from neurograft.recipes.schema import ComputeConfig, Size
 
 logger = logging.getLogger(__name__)
 
-GRADIENTS_COMPARED = "gradients compared"
-"""Choices that were kept before they were are not taken."""
+STEPS_MEASURED = "gradients compared, instance norm by loops"
+"""Choices that were kept before a step was like that are not taken."""
 COMPILED_FROM_SECONDS = 3600.0
 """It is not tried for trainings that are expected to be shorter: trying takes a minute, and mostly saves little."""
 
@@ -289,7 +289,7 @@ def _key(network: UnitNetwork, device: str, size: Size, batch_size: int, options
     name = torch.cuda.get_device_name() if device == "cuda" else f"{platform.processor()} {_cpu_flags()}"
     # The printed network holds its kinds of norm and activation, which shapes alone do not tell apart.
     text = repr(
-        (GRADIENTS_COMPARED, platform.node(), device, name, torch.__version__, str(network), size, batch_size, options)
+        (STEPS_MEASURED, platform.node(), device, name, torch.__version__, str(network), size, batch_size, options)
     )
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from neurograft.networks.blockwise_upsampling import BlockwiseUpsampling3d
-from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d
+from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d, in_turn
 
 NormName = Literal["batch", "instance", "group", "none"]
 ActivationName = Literal["relu", "leaky_relu", "prelu", "silu"]
@@ -70,8 +70,9 @@ class DoubleConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C_in, D, H, W) to (N, C_out, D, H, W)."""
-        for layer in self.children():
-            x = layer(x)
+        layers = list(self.children())
+        for convolution, first, second in (layers[:3], layers[3:]):
+            x = in_turn(first, second, convolution(x))
         return x
 
 
@@ -112,7 +113,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C_in, D, H, W) to (N, C_out, D/stride, H/stride, W/stride)."""
-        changed = self.norm2(self.conv2(self.act1(self.norm1(self.conv1(x)))))
+        changed = self.norm2(self.conv2(in_turn(self.norm1, self.act1, self.conv1(x))))
         return self.act2(changed + self.shortcut(x))
 
 

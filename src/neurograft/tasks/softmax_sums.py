@@ -48,6 +48,10 @@ _MANY_CLASSES = 16
 """From which on a softmax over neighbours in memory is as fast on a CPU as one over planes; below it takes some times
 as long, being done number by number."""
 
+_APART = 16
+"""Columns that two samples' sums have at least: two threads that write into one line of the processor's cache wait for
+each other, and take up to ten times as long."""
+
 
 class _Sums(torch.autograd.Function):
     """Rows of voxels with K columns where the logits lie like that in memory, else K rows of voxels.
@@ -80,8 +84,8 @@ class _Sums(torch.autograd.Function):
             own, own_log = own * annotated, own_log * annotated
 
         def by_class(values: Tensor) -> Tensor:
-            sums = values.new_zeros((len(values), classes), dtype=wide)
-            return sums.scatter_add_(1, truth, values.to(wide)).to(precision)
+            sums = values.new_zeros((len(values), max(classes, _APART)), dtype=wide)
+            return sums.scatter_add_(1, truth, values.to(wide))[:, :classes].to(precision)
 
         predicted = (probabilities.square() if squared else probabilities).sum(3 - axis)
         ctx.save_for_backward(probabilities, own, truth, annotated)
