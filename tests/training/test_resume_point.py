@@ -1,13 +1,17 @@
-"""When a resume point is written: after each chunk where that is cheap, and not too often where it is not."""
+"""When a resume point is written: after each chunk where that is cheap, and not too often where it is not; and how."""
 
+import errno
+import pickle
+import re
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
-from neurograft.training.callbacks import ResumePoint
+from neurograft.training.callbacks import CheckpointFile, ResumePoint
 
 
 class Clock:
@@ -88,3 +92,26 @@ def test_the_end_is_kept(end: dict[str, Any]) -> None:
     vars(trainer).update(end)
     point.on_train_epoch_end(trainer, SimpleNamespace())
     assert len(written) == 2
+
+
+@pytest.mark.parametrize("room", [100, 5_000, 399_000, 400_100])
+def test_on_a_full_disk_the_one_before_stays_and_the_error_is_that_of_the_file(tmp_path: Path, room: int) -> None:
+    resource = pytest.importorskip("resource", reason="limits of files are those of POSIX")
+    path = tmp_path / "resume.ckpt"
+    path.write_bytes(b"the one before")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(OSError, match=re.escape(str(path))) as found:
+            CheckpointFile().save_checkpoint({"weights": torch.zeros(100_000)}, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert found.value.errno == errno.EFBIG
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == b"the one before"
+
+
+def test_what_cannot_be_written_for_another_reason_says_so(tmp_path: Path) -> None:
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        CheckpointFile().save_checkpoint({"weights": lambda: None}, tmp_path / "resume.ckpt")
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,5 @@
 """What happens between chunks of training: checkpoints, best weights, history."""
 
-import io
 import math
 import time
 from collections.abc import Callable
@@ -28,10 +27,14 @@ class CheckpointFile(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write everything, or leave what was there."""
-        buffer = io.BytesIO()
-        torch.save(checkpoint, buffer)
-        with atomic_file(Path(path)) as temporary:
-            temporary.write_bytes(buffer.getbuffer())
+        with atomic_file(Path(path)) as temporary, temporary.open("wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:
+                # On a full disk PyTorch fails once more over the file's own error.
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from None
+                raise
 
 
 class BestWeights(Callback):

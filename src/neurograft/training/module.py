@@ -179,6 +179,21 @@ class FitModule(LightningModule):
         mean = torch.tensor(self.validation_scores, dtype=torch.float64).nanmean()
         self.log(figure.column, mean.nan_to_num(figure.without_cases).float())
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip by the norm of all gradients.
+
+        Lightning's own refuses optimisers of one pass in half precision, whose gradients may be scaled; those of
+        bfloat16 are not.
+        """
+        if gradient_clip_val is not None:
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            torch.nn.utils.clip_grad_norm_(weights, gradient_clip_val)
+
     def configure_optimizers(self) -> Any:
         """One parameter group a learning part; the schedule steps with every batch."""
         config = self.optimiser_config
@@ -210,4 +225,5 @@ def build_optimiser(groups: list[dict[str, Any]], config: OptimiserConfig) -> to
             groups, lr=config.learning_rate, momentum=config.momentum, nesterov=config.momentum > 0, weight_decay=decay
         )
     kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
-    return kind(groups, lr=config.learning_rate, weight_decay=decay)
+    # In one pass over the weights, where operation by operation it takes several.
+    return kind(groups, lr=config.learning_rate, weight_decay=decay, fused=True)
