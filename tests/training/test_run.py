@@ -171,6 +171,33 @@ def test_frozen_tensors_stay_bit_identical(
         assert "down1.norm1.running_mean" in changed
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("limit", ["0.001", "null"])
+def test_gradients_are_clipped_by_the_norm_of_all(
+    precision: str, limit: str, source: Bundle, others: Cohort, make_recipe: RecipeMaker, tmp_path: Path
+) -> None:
+    """One step of plain descent moves the weights by the rate times the gradients' norm."""
+    step = ["budget=1steps", "validation.hold_out=0", "network.norm=batch", f"compute.precision={precision}"]
+    step += ["optimiser.name=sgd", "optimiser.momentum=0", "optimiser.weight_decay=0", "optimiser.schedule=constant"]
+    recipe = make_recipe(*step, "optimiser.learning_rate=0.5", f"optimiser.gradient_clip={limit}")
+    train_model(TrainingRequest(others, recipe, tmp_path / "run", "full", source))
+    before, after = source.state, weights(tmp_path / "run")
+    learnt = [name for name in after if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))]
+    moved = sum(float((after[name].double() - before[name]).square().sum()) for name in learnt) ** 0.5
+    if limit == "null":
+        assert moved > 0.01
+    else:
+        assert moved == pytest.approx(0.5 * 0.001, rel=0.02)
+
+
+def test_adam_is_clipped_in_half_precision(balls: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
+    for limit in ("1e-9", "12"):
+        recipe = make_recipe("budget=3steps", "compute.precision=bf16", f"optimiser.gradient_clip={limit}")
+        train_model(TrainingRequest(balls, recipe, tmp_path / limit))
+    small, large = (weights(tmp_path / limit) for limit in ("1e-9", "12"))
+    assert any(not torch.equal(small[name], large[name]) for name in small)
+
+
 def test_strategy_none_is_the_source(source: Bundle, others: Cohort, make_recipe: RecipeMaker, tmp_path: Path) -> None:
     info = train_model(TrainingRequest(others, make_recipe("network.norm=batch"), tmp_path / "run", "none", source))
     assert (info.training["steps"], info.training["kept"]) == (0, "the source's")
