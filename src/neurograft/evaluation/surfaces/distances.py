@@ -207,5 +207,7 @@ def _percentile(distances: NDArray[np.float64], areas: NDArray[np.float64] | Non
         return float(np.percentile(distances, percent))
     order = np.argsort(distances, kind="stable")
     share_within = np.cumsum(areas[order]) / areas.sum()
-    rank = min(int(np.searchsorted(share_within, percent / 100)), len(order) - 1)
+    # A share that is reached but for rounding is reached: else the order of the two surfaces would decide.
+    reached = percent / 100 * (1 - 1e-9)
+    rank = min(int(np.searchsorted(share_within, reached)), len(order) - 1)
     return float(distances[order[rank]])
