@@ -72,6 +72,14 @@ def _set(table, place, of_channels, wide):  # type: ignore[no-untyped-def]
 
 
 @numba.njit
+def _set_norm(table, mean, scale, weight, bias, wide):  # type: ignore[no-untyped-def]
+    _set(table, SCALE, scale, wide)
+    _set(table, SHIFT, -mean * scale, wide)
+    _set(table, WEIGHT, weight, wide)
+    _set(table, BIAS, bias, wide)
+
+
+@numba.njit
 def _set_shift(line, start, stop, wide, table):  # type: ignore[no-untyped-def]
     """Put each column's mean over some rows: near the mean of all, so that sums of differences to it are small."""
     rows = (stop - start) // wide
@@ -188,10 +196,7 @@ def _fill_gradient(x, gradient, statistics, weight, bias, slope, sums, filled) -
         sample, part = task // PARTS, task % PARTS
         first, last = _span(part, length, wide)
         line, incoming, table = x[sample], gradient[sample], np.zeros(TABLE, np.float32)
-        _set(table, SCALE, statistics[1, sample], wide)
-        _set(table, SHIFT, -statistics[0, sample] * statistics[1, sample], wide)
-        _set(table, WEIGHT, weight, wide)
-        _set(table, BIAS, bias, wide)
+        _set_norm(table, statistics[0, sample], statistics[1, sample], weight, bias, wide)
         for row in range(first, last):
             start, count = np.uintp(row * wide), min(wide, length - row * wide)
             _add_up_products(line, incoming, start, count, table, slope)
@@ -213,10 +218,7 @@ def _fill_gradient(x, gradient, statistics, weight, bias, slope, sums, filled) -
         first, last = _span(part, length, wide)
         line, incoming, outgoing = x[sample], gradient[sample], filled[sample]
         table = np.empty(TABLE, np.float32)
-        _set(table, SCALE, statistics[1, sample], wide)
-        _set(table, SHIFT, -statistics[0, sample] * statistics[1, sample], wide)
-        _set(table, WEIGHT, weight, wide)
-        _set(table, BIAS, bias, wide)
+        _set_norm(table, statistics[0, sample], statistics[1, sample], weight, bias, wide)
         _set(table, TOTAL, sums[0, sample] / voxels, wide)
         _set(table, PRODUCTS, sums[1, sample] / voxels, wide)
         for row in range(first, last):
