@@ -50,7 +50,7 @@ as long, being done number by number."""
 
 _APART = 16
 """Columns that two samples' sums have at least: two threads that write into one line of the processor's cache wait for
-each other, and take up to ten times as long."""
+each other, and took five to six times as long."""
 
 
 class _Sums(torch.autograd.Function):
