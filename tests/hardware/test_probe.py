@@ -6,7 +6,8 @@ import torch
 
 from neurograft.errors import InputError
 from neurograft.hardware import ComputeChoice, choose_compiling, choose_compute, peak_memory_mib, probe
-from neurograft.networks import build_network
+from neurograft.networks import bf16_tile, build_network
+from neurograft.networks.convolution import SameSizeConvolution3d
 from neurograft.recipes.schema import ComputeConfig, NetworkConfig
 
 SIZE = (4, 4, 4)
@@ -163,6 +164,25 @@ def test_a_training_that_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch, cap
     monkeypatch.setattr(probe, "gradient_fault", lambda network, device, last, shape: "it is wrong" * last)
     with pytest.raises(InputError, match="it is wrong"):
         compiling(True, choice=half)
+
+
+def test_compiled_steps_are_judged_by_the_convolutions_that_they_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bf16_tile, "multiplies_pairs", lambda: True)
+    layer = SameSizeConvolution3d(16, 16)
+    image = torch.ones(1, 16, 4, 4, 5).to(memory_format=torch.channels_last_3d)
+    looped: list[bool] = []
+
+    def note(*arguments: object) -> str:
+        with torch.autocast("cpu", torch.bfloat16):
+            looped.append(layer.has_loops(image))
+        return ""
+
+    monkeypatch.setattr(probe, "gradient_fault", note)
+    monkeypatch.setattr(probe, "step_times", lambda *arguments, compiled: (10.0, 0.2))
+    assert compiling(choice=ComputeChoice("cpu", "bf16", True, 1, {"bf16/channels-last/1": 0.4}))
+    assert looped == [False, False]
+    note()
+    assert looped[-1]
 
 
 def test_measuring_changes_neither_network_nor_generator_nor_threads() -> None:

@@ -121,6 +121,8 @@ def test_with_its_activation_it_is_that_of_torch(shape: tuple[int, ...], slope: 
     differences = _differences(ours, x, gradient, slope)
     # Single precision inside, whatever is read and written.
     limits = {"output": 5e-3, "input": 2e-2, "weight": 1e-4, "bias": 1e-4} if half else dict.fromkeys(differences, 1e-4)
+    if half and x.is_contiguous():  # PyTorch's own layers, which round between norm and activation
+        limits |= {"weight": 2e-2, "bias": 2e-2}
     assert all(differences[name] < limits[name] for name in limits), differences
 
 

@@ -69,18 +69,15 @@ def _convolutions(
     return found
 
 
-def _gradients(layer: _ConvNd, given: Tensor, device: str, half: bool) -> tuple[Tensor, Tensor]:
-    """Of a convolution's weights and of what it reads, for noise as the gradient of its answer."""
+def _gradients(layer: _ConvNd, given: Tensor, device: str, half: bool) -> list[Tensor]:
+    """Of what a convolution reads and of its weights and bias, for noise as the gradient of its answer."""
     given = given.detach().clone().requires_grad_()
     # Rounded weights, so that nothing but the arithmetic differs.
-    weight = layer.weight.detach().bfloat16().float().requires_grad_()
+    learnt = {name: each.detach().bfloat16().float().requires_grad_() for name, each in layer.named_parameters()}
     with torch.autocast(device, dtype=torch.bfloat16, enabled=half):
-        answer = torch.func.functional_call(layer, {"weight": weight}, (given,))
+        answer = torch.func.functional_call(layer, learnt, (given,))
     noise = torch.randn(answer.shape, generator=torch.Generator().manual_seed(1)).bfloat16().to(answer)
     # What is not written shall show.
-    unwritten = [torch.full_like(weight, torch.nan, dtype=kind) for kind in (torch.float32, torch.bfloat16)]
+    unwritten = [torch.full_like(learnt["weight"], torch.nan, dtype=kind) for kind in (torch.float32, torch.bfloat16)]
     del unwritten
-    answer.backward(noise)
-    assert weight.grad is not None
-    assert given.grad is not None
-    return weight.grad, given.grad
+    return list(torch.autograd.grad(answer, [given, *learnt.values()], noise))

@@ -12,6 +12,7 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib import metadata
 from itertools import product
 from pathlib import Path
 
@@ -21,12 +22,13 @@ from neurograft.errors import InputError
 from neurograft.hardware.gradients import gradient_fault
 from neurograft.hardware.trial_steps import step_times, thread_count
 from neurograft.networks import UnitNetwork
+from neurograft.networks.convolution import original_convolutions
 from neurograft.outputs import cache_folder, write_json
 from neurograft.recipes.schema import ComputeConfig, Size
 
 logger = logging.getLogger(__name__)
 
-STEPS_MEASURED = "gradients compared, instance norm by loops"
+STEPS_MEASURED = "gradients compared, instance norm and convolutions by loops"
 """Choices that were kept before a step was like that are not taken."""
 COMPILED_FROM_SECONDS = 3600.0
 """It is not tried for trainings that are expected to be shorter: trying takes a minute, and mostly saves little."""
@@ -206,7 +208,8 @@ def _try_compiling(network: UnitNetwork, choice: ComputeChoice, shape: tuple[int
     if choice.precision == "bf16":
         # The compiler chooses memory formats itself.
         for channels_last in (False, True) if not network.reads_planes else (False,):
-            fault = gradient_fault(network, choice.device, channels_last, shape)
+            with original_convolutions():
+                fault = gradient_fault(network, choice.device, channels_last, shape)
             if fault:
                 return _CompilingTrial(0.0, 0.0, fault)
     logger.info("trying to compile a training step, which takes a minute or so")
@@ -295,4 +298,7 @@ def _key(network: UnitNetwork, device: str, size: Size, batch_size: int, options
 
 
 def _cpu_flags() -> str:
-    return f"{torch.backends.cpu.get_cpu_capability()} {os.cpu_count()}"
+    from neurograft.networks.bf16_tile import multiplies_pairs  # slow to import
+
+    loops = f"{metadata.version('numba')} {multiplies_pairs()}"
+    return f"{torch.backends.cpu.get_cpu_capability()} {os.cpu_count()} {loops}"
