@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from neurograft.networks.blockwise_upsampling import BlockwiseUpsampling3d
-from neurograft.networks.convolution import SameSizeConvolution3d
+from neurograft.networks.convolution import ThreeWideConvolution3d
 from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d, in_turn
 from neurograft.networks.units import Unit, UnitNetwork
 
@@ -18,8 +18,7 @@ class _Layer(nn.Module):
 
     def __init__(self, source: int, channels: int, stride: int) -> None:
         super().__init__()
-        same = stride == 1
-        self.conv = SameSizeConvolution3d(source, channels) if same else nn.Conv3d(source, channels, 3, stride, 1)
+        self.conv = ThreeWideConvolution3d(source, channels, stride)
         self.norm = ChannelsLastInstanceNorm3d(channels, affine=True)
         self.act = nn.LeakyReLU(0.01, inplace=True)
 

@@ -7,7 +7,7 @@ import torch
 from neurograft.errors import InputError
 from neurograft.hardware import ComputeChoice, choose_compiling, choose_compute, peak_memory_mib, probe
 from neurograft.networks import bf16_tile, build_network
-from neurograft.networks.convolution import SameSizeConvolution3d
+from neurograft.networks.convolution import ThreeWideConvolution3d
 from neurograft.recipes.schema import ComputeConfig, NetworkConfig
 
 SIZE = (4, 4, 4)
@@ -168,7 +168,7 @@ def test_a_training_that_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch, cap
 
 def test_compiled_steps_are_judged_by_the_convolutions_that_they_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bf16_tile, "multiplies_pairs", lambda: True)
-    layer = SameSizeConvolution3d(16, 16)
+    layer = ThreeWideConvolution3d(16, 16)
     image = torch.ones(1, 16, 4, 4, 5).to(memory_format=torch.channels_last_3d)
     looped: list[bool] = []
 

@@ -3,14 +3,14 @@ import torch
 from torch import nn
 
 from neurograft.networks.blocks import NORM_TYPES, DoubleConvolution, activation_layer, norm_layer
-from neurograft.networks.convolution import SameSizeConvolution3d
+from neurograft.networks.convolution import ThreeWideConvolution3d
 
 
 @pytest.mark.parametrize(
     ("order", "kinds"),
     [
-        ("conv-act-norm", [SameSizeConvolution3d, nn.ReLU, nn.BatchNorm3d] * 2),
-        ("conv-norm-act", [SameSizeConvolution3d, nn.BatchNorm3d, nn.ReLU] * 2),
+        ("conv-act-norm", [ThreeWideConvolution3d, nn.ReLU, nn.BatchNorm3d] * 2),
+        ("conv-norm-act", [ThreeWideConvolution3d, nn.BatchNorm3d, nn.ReLU] * 2),
     ],
 )
 def test_layers_run_in_the_order_that_is_asked_for(order, kinds) -> None:

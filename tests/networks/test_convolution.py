@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from neurograft.networks import bf16_tile, build_network, convolution_loops
 from neurograft.networks.blocks import DoubleConvolution
-from neurograft.networks.convolution import SameSizeConvolution3d, original_convolutions
+from neurograft.networks.convolution import ThreeWideConvolution3d, original_convolutions
 from neurograft.recipes.schema import NetworkConfig
 from neurograft.transfer import attach_adapters, plan_transfer, set_learning
 
@@ -25,8 +25,8 @@ def _noise(shape: tuple[int, ...], seed: int) -> Tensor:
     return noise.to(memory_format=torch.channels_last_3d)
 
 
-def _layer(channels: int, filters: int, bias: bool = True) -> SameSizeConvolution3d:
-    layer = SameSizeConvolution3d(channels, filters, bias=bias)
+def _layer(channels: int, filters: int, bias: bool = True) -> ThreeWideConvolution3d:
+    layer = ThreeWideConvolution3d(channels, filters, bias=bias)
     layer.weight.data = _noise((filters, channels, 3, 3, 3), 90)
     if layer.bias is not None:
         layer.bias.data = _noise((1, filters, 1, 1, 1), 91).view(filters)
@@ -224,6 +224,7 @@ def test_a_block_learns_as_without_the_loops(monkeypatch: pytest.MonkeyPatch) ->
     "change",
     [
         {"channels": 15},
+        {"stride": 2},
         {"filters": 24},
         {"half": False},
         {"layout": torch.contiguous_format},
@@ -235,8 +236,9 @@ def test_elsewhere_the_original_runs(change: dict[str, Any], monkeypatch: pytest
     monkeypatch.setattr(bf16_tile, "multiplies_pairs", lambda: True)
     settings = {"channels": 16, "filters": 16, "half": True, "layout": torch.channels_last_3d, "frozen": False} | change
     kind = settings.get("kind", torch.float32)
-    ours = _layer(settings["channels"], settings["filters"]).to(kind)
-    theirs = nn.Conv3d(settings["channels"], settings["filters"], 3, padding=1).to(kind)
+    sizes, stride = (settings["channels"], settings["filters"]), settings.get("stride", 1)
+    ours = ThreeWideConvolution3d(*sizes, stride).to(kind)
+    theirs = nn.Conv3d(*sizes, 3, stride, padding=1).to(kind)
     theirs.load_state_dict(ours.state_dict())
     found = []
     for layer in (ours, theirs):

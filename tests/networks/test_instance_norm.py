@@ -109,7 +109,10 @@ def _differences(
 
 @settings(deadline=None, max_examples=80)
 @given(
-    shape=st.tuples(*(st.integers(1, most) for most in (3, 40, 9, 9, 9))).filter(lambda s: s[2] * s[3] * s[4] >= 8),
+    # One channel lies in both memory formats, and PyTorch's own layers run.
+    shape=st.tuples(st.integers(1, 3), st.integers(2, 40), *[st.integers(1, 9)] * 3).filter(
+        lambda shape: shape[2] * shape[3] * shape[4] >= 8
+    ),
     slope=st.sampled_from([0.01, 0.0, 1.0, 0.3]),
     half=st.booleans(),
     seed=st.integers(0, 99),
@@ -118,11 +121,10 @@ def test_with_its_activation_it_is_that_of_torch(shape: tuple[int, ...], slope: 
     ours, _ = _norms(shape[1])
     kind = torch.bfloat16 if half else torch.float32
     x, gradient = _channels_last(shape, seed, 2, 1).to(kind), _channels_last(shape, seed + 1).to(kind)
-    differences = _differences(ours, x, gradient, slope)
+    assert ours.has_loops(x.requires_grad_())
+    differences = _differences(ours, x.detach(), gradient, slope)
     # Single precision inside, whatever is read and written.
     limits = {"output": 5e-3, "input": 2e-2, "weight": 1e-4, "bias": 1e-4} if half else dict.fromkeys(differences, 1e-4)
-    if half and x.is_contiguous():  # PyTorch's own layers, which round between norm and activation
-        limits |= {"weight": 2e-2, "bias": 2e-2}
     assert all(differences[name] < limits[name] for name in limits), differences
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from neurograft.networks.convolution import SameSizeConvolution3d
+from neurograft.networks.convolution import ThreeWideConvolution3d
 from neurograft.transfer import attach_adapters, merge_adapters, plan_transfer
 from neurograft.transfer.adapters import LowRankUpdate
 
@@ -56,7 +56,7 @@ def test_merged_network_gives_the_adapted_networks_output_and_a_plain_state(make
         plain.load_state_dict(network.state_dict())
         assert torch.equal(plain(image()), network(image()))
     assert updates(network) == []
-    assert type(network.get_submodule("down1.conv1")) is SameSizeConvolution3d
+    assert type(network.get_submodule("down1.conv1")) is ThreeWideConvolution3d
 
 
 def test_merging_a_plain_network_changes_nothing(make_network) -> None:

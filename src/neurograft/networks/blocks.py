@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from neurograft.networks.blockwise_upsampling import BlockwiseUpsampling3d
-from neurograft.networks.convolution import SameSizeConvolution3d
+from neurograft.networks.convolution import ThreeWideConvolution3d
 from neurograft.networks.instance_norm import ChannelsLastInstanceNorm3d, in_turn
 
 NormName = Literal["batch", "instance", "group", "none"]
@@ -59,7 +59,7 @@ class DoubleConvolution(nn.Module):
         bias = order == "conv-act-norm" or norm == "none"
         layers: list[tuple[str, nn.Module]] = []
         for number, source in ((1, in_channels), (2, out_channels)):
-            convolution = (f"conv{number}", SameSizeConvolution3d(source, out_channels, bias=bias))
+            convolution = (f"conv{number}", ThreeWideConvolution3d(source, out_channels, bias=bias))
             scaling = (f"norm{number}", norm_layer(norm, out_channels))
             nonlinearity = (f"act{number}", activation_layer(activation))
             if order == "conv-act-norm":
@@ -100,14 +100,10 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
         bias = norm == "none"
-        self.conv1: nn.Conv3d
-        if stride == 1:
-            self.conv1 = SameSizeConvolution3d(in_channels, out_channels, bias=bias)
-        else:
-            self.conv1 = nn.Conv3d(in_channels, out_channels, 3, stride=stride, padding=1, bias=bias)
+        self.conv1 = ThreeWideConvolution3d(in_channels, out_channels, stride, bias)
         self.norm1 = norm_layer(norm, out_channels)
         self.act1 = activation_layer(activation)
-        self.conv2 = SameSizeConvolution3d(out_channels, out_channels, bias=bias)
+        self.conv2 = ThreeWideConvolution3d(out_channels, out_channels, bias=bias)
         self.norm2 = norm_layer(norm, out_channels)
         self.act2 = activation_layer(activation)
         self.shortcut: nn.Module = nn.Identity()

@@ -8,25 +8,26 @@ import torch
 from torch import Tensor, nn
 
 
-class SameSizeConvolution3d(nn.Conv3d):
-    """A `torch.nn.Conv3d` of three voxels a side, stride 1 and padding 1; weights, names and outputs are the same.
+class ThreeWideConvolution3d(nn.Conv3d):
+    """A `torch.nn.Conv3d` of three voxels a side and padding 1; weights, names and outputs are the same.
 
     In bf16 on a CPU the gradient of the weights is what PyTorch (2.13, oneDNN 3.12) is slowest at, with two thirds of
     the rate of the convolution itself. Where the processor adds up products of pairs (AVX-512 BF16) and channels come
-    in multiples of sixteen, loops of our own make it for channels-last tensors. Anywhere else, and where the weights
-    do not learn, the original runs, which exports to other engines.
+    in multiples of sixteen, loops of our own make it for channels-last tensors and stride 1. Anywhere else, and where
+    the weights do not learn, the original runs, which exports to other engines.
 
     Args:
         in_channels: of the input.
         out_channels: of the output.
+        stride: voxels from one answer to the next.
         bias: whether there is one.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, bias: bool = True) -> None:
-        super().__init__(in_channels, out_channels, 3, padding=1, bias=bias)
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, 3, stride=stride, padding=1, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        """Map (N, C_in, D, H, W) to (N, C_out, D, H, W)."""
+        """Map (N, C_in, D, H, W) to (N, C_out, D/stride, H/stride, W/stride), rounded up."""
         if not self.has_loops(input):
             return super().forward(input)
         from neurograft.networks.convolution_loops import Convolved  # slow to import
@@ -40,7 +41,7 @@ class SameSizeConvolution3d(nn.Conv3d):
             return False
         if input.dim() != 5 or input.shape[1] != self.in_channels or not input.numel() or input.is_inference():
             return False
-        if self.in_channels % 16 or self.out_channels % 16:
+        if self.in_channels % 16 or self.out_channels % 16 or self.stride != (1, 1, 1):
             return False
         if input.is_contiguous() or not input.is_contiguous(memory_format=torch.channels_last_3d):
             return False

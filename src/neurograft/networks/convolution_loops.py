@@ -165,14 +165,12 @@ def _add_products(left, right, begin, size, depth, sums, many, wide):  # type: i
             for across in range(3):
                 sums_from = ((depth * 3 + down) * 3 + across) * many * wide
                 shape = (last - first, length, left_line, 2 * many, right_line)
-                if wide == LANES:
-                    for row in range(0, many, 16):
-                        places = (left_from + across * many + row, right_from, sums_from + row * wide)
-                        _add_products_16x16(left, places[0], right, places[1], sums, places[2], *shape)
-                else:
-                    for row in range(0, many, 8):
-                        places = (left_from + across * many + row, right_from, sums_from + row * wide)
-                        _add_products_8x32(left, places[0], right, places[1], sums, places[2], *shape)
+                for row in range(0, many, 16 if wide == LANES else 8):
+                    left_at, sums_at = left_from + across * many + row, sums_from + row * wide
+                    if wide == LANES:
+                        _add_products_16x16(left, left_at, right, right_from, sums, sums_at, *shape)
+                    else:
+                        _add_products_8x32(left, left_at, right, right_from, sums, sums_at, *shape)
 
 
 @compiled
