@@ -15,7 +15,19 @@ import neurograft as package
 
 Program = Callable[..., Any]
 
-COMMANDS = ["demo", "data", "data check", "data split", "train", "adapt", "predict", "evaluate", "compare", "model"]
+COMMANDS = [
+    "demo",
+    "data",
+    "data check",
+    "data split",
+    "data choose",
+    "train",
+    "adapt",
+    "predict",
+    "evaluate",
+    "compare",
+    "model",
+]
 COMMANDS += ["model inspect", "model explain"]
 
 
@@ -167,6 +179,33 @@ def test_data_split(study: Any, neurograft: Program) -> None:
     assert sorted([*train, *test]) == ["c", "d", "e"]
     words = ["predict", "--model", "model", "--input", "target", "--subjects", "split/test.txt", "--out", "new"]
     assert neurograft(*words, "--json").json["cases"] == 1
+
+
+def test_data_choose(study: Any, neurograft: Program) -> None:
+    done = neurograft("data", "choose", "target", "--count", 1, "--out", "choice")
+    assert done.status == 0
+    assert "at random" in done.out
+    chosen, others = (Path(f"choice/{name}.txt").read_text().split() for name in ("chosen", "others"))
+    assert len(chosen) == 1
+    assert sorted([*chosen, *others]) == ["c", "d", "e"]
+    rows = [line.split("\t") for line in Path("choice/stand_for.tsv").read_text().splitlines()]
+    assert rows[0] == ["subject", "nearest", "role"]
+    assert [row for row in rows[1:] if row[2] != "other"] == [[chosen[0], chosen[0], "chosen"]]
+    more = neurograft("data", "choose", "target", "--count", 2, "--labelled", "choice/chosen.txt", "--out", "more")
+    assert more.status == 0
+    assert sorted(Path("more/chosen.txt").read_text().split()) == sorted(others)
+    assert Path("more/others.txt").read_text() == "", "who is labelled already is no other"
+    roles = [line.split("\t")[2] for line in Path("more/stand_for.tsv").read_text().splitlines()[1:]]
+    assert sorted(roles) == ["chosen", "chosen", "labelled"]
+    refused = neurograft("data", "choose", "target", "--count", 1, "--out", "choice")
+    assert refused.status == 2
+    assert "the output exists" in refused.errors[0]
+    words = ["data", "choose", "target", "--subjects", "choice/others.txt", "--labelled", "choice/chosen.txt"]
+    refused = neurograft(*words, "--count", 1, "--out", "none")
+    assert refused.status == 2
+    assert f"choice/chosen.txt: names {chosen[0]}, who is not among the 2 people" in refused.errors[0]
+    assert neurograft("data", "choose", "target", "--count", 9, "--out", "none").status == 2
+    assert not Path("none").exists()
 
 
 def test_model_inspect_and_explain(study: Any, neurograft: Program) -> None:

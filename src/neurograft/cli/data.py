@@ -1,4 +1,4 @@
-"""``neurograft data``: look at a cohort, and divide it."""
+"""``neurograft data``: look at a cohort, divide it, and choose from it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from neurograft.cli.options import (
     WhereOption,
 )
 
-app = typer.Typer(help="Check a cohort, divide its subjects.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Check and divide a cohort, choose whom to label.", no_args_is_help=True, rich_markup_mode=None)
 CohortArgument = Annotated[Path, typer.Argument(metavar="COHORT", help="Table, BIDS dataset or Decathlon folder.")]
 
 
@@ -106,6 +106,60 @@ def split(
         write_text(folder / "train.txt", "".join(f"{name}\n" for name in rest))
         write_text(folder / "test.txt", "".join(f"{name}\n" for name in held))
     typer.echo(f"{len(rest)} subjects in {out / 'train.txt'}, {len(held)} in {out / 'test.txt'}")
+
+
+@app.command("choose")
+def choose(
+    cohort: CohortArgument,
+    count: Annotated[int, typer.Option(min=1, help="How many people to label.", show_default=False)],
+    out: OutOption,
+    labelled: Annotated[
+        Path | None,
+        typer.Option(help="Text file with the subjects who are labelled already, one a line.", show_default=False),
+    ] = None,
+    subjects: SubjectsOption = None,
+    where: WhereOption = None,
+    bids: BidsOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Say whom to label: the people whose scans stand best for everyone's; writes chosen.txt for --subjects."""
+    from collections import Counter
+
+    from neurograft.cli.display import progress_bar, show_table
+    from neurograft.cli.options import read_subjects
+    from neurograft.cohorts.typical import choose_typical
+    from neurograft.errors import InputError
+    from neurograft.outputs import check_free, staged_directory, write_text
+
+    check_free(out, overwrite)
+    everyone = Selection(subjects, where, bids).open(cohort)
+    before = tuple(dict.fromkeys(read_subjects(labelled))) if labelled else ()
+    if unknown := [name for name in before if name not in everyone.subjects]:
+        raise InputError(
+            f"names {unknown[0]}, who is not among the {len(everyone.subjects)} people to choose from",
+            "Leave them out, or choose from a cohort, and --subjects, that have them",
+            labelled,
+        )
+    with progress_bar("Reading scans") as progress:
+        found = choose_typical(everyone, count, before, progress)
+    stand_for = Counter(found.nearest.values())
+    others = [name for name in everyone.subjects if name not in found.chosen and name not in before]
+    role = dict.fromkeys(before, "labelled") | dict.fromkeys(found.chosen, "chosen")
+    rows = [f"{name}\t{nearest}\t{role.get(name, 'other')}" for name, nearest in found.nearest.items()]
+    people = list(everyone.subjects)
+    identity = {"cohort": str(cohort), "people": people, "count": count, "labelled": list(before)}
+    with staged_directory(out, identity, overwrite) as folder:
+        write_text(folder / "chosen.txt", "".join(f"{name}\n" for name in found.chosen))
+        write_text(folder / "others.txt", "".join(f"{name}\n" for name in others))
+        write_text(folder / "stand_for.tsv", "\n".join(["subject\tnearest\trole", *rows, ""]))
+    table = [(name, found.scans[name], stand_for[name], "to label") for name in found.chosen]
+    table += [(name, found.scans[name], stand_for[name], "labelled already") for name in sorted(before)]
+    title = f"{len(table)} of {len(people)} people"
+    show_table(title, ("subject", "scans", "stands for", ""), table)
+    typer.echo(
+        f"Everybody is {found.distance:.3f} from the nearest of them on average, themselves included; were those to "
+        f"label drawn at random, it would be {found.random_distance:.3f} (0: the same picture, 1.4: unrelated ones)."
+    )
 
 
 def _volumes(volumes: Mapping[str, float]) -> str:

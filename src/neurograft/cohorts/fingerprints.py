@@ -20,6 +20,7 @@ from scipy.ndimage import uniform_filter
 
 from neurograft.cohorts.cohort import Case, Cohort
 from neurograft.errors import InputError
+from neurograft.imaging.block_means import block_means
 from neurograft.imaging.files import read_image, read_label_map, voxel_hash
 from neurograft.imaging.orientation import reorient
 from neurograft.imaging.volume import Volume
@@ -164,25 +165,13 @@ def signature(data: NDArray[np.float32]) -> NDArray[np.int8]:
         if occupied.size:
             within = np.arange(occupied[0], occupied[-1] + 1)
             image, foreground = image.take(within, axis), foreground.take(within, axis)
-    blocks = np.clip(image, *np.percentile(image, (0.5, 99.5))).astype(np.float64)
-    for axis in range(3):
-        weights = _block_weights(blocks.shape[axis], SIGNATURE_SIDE)
-        blocks = np.moveaxis(np.tensordot(weights, blocks, axes=(1, axis)), 0, axis)
+    blocks = block_means(np.clip(image, *np.percentile(image, (0.5, 99.5))), SIGNATURE_SIDE)
     blocks = blocks - uniform_filter(blocks, size=3, mode="nearest")
     spread = float(blocks.std())
     if spread <= 1e-6 * max(1.0, float(np.abs(image).max())):
         return np.zeros(SIGNATURE_SIDE**3, np.int8)
     scaled = (blocks - blocks.mean()) / spread * (127 / _LIMIT_SD)
     return np.asarray(np.round(np.clip(scaled, -127, 127)), np.int8).ravel()
-
-
-def _block_weights(length: int, blocks: int) -> NDArray[np.float64]:
-    """Rows that average `length` voxels into `blocks` equal parts, sharing the voxels they cut."""
-    edges = np.linspace(0, length, blocks + 1)
-    voxels = np.arange(length)
-    upper = np.minimum(voxels + 1, edges[1:, None])
-    lower = np.maximum(voxels, edges[:-1, None])
-    return np.asarray(np.clip(upper - lower, 0, None) * blocks / length, np.float64)
 
 
 def _image_from_dict(content: Mapping[str, str]) -> ImageFingerprint:
