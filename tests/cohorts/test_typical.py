@@ -159,6 +159,15 @@ def test_a_case_without_a_scan_is_refused(make: Make) -> None:
         choose_typical(replace(cohort, cases=cases), 2)
 
 
+def test_voxels_that_are_not_finite_are_refused(make: Make, tmp_path: Path) -> None:
+    cohort = make(KINDS)
+    data = scan("x", 0)
+    data[3, 3, 3] = np.nan
+    nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "e.nii.gz")
+    with pytest.raises(InputError, match=r"e\.nii\.gz.*NaN"):
+        choose_typical(cohort, 2)
+
+
 @pytest.mark.parametrize("value", [0, 7])
 def test_a_scan_that_shows_nothing_is_refused(make: Make, tmp_path: Path, value: float) -> None:
     cohort = make(KINDS)
@@ -187,6 +196,8 @@ def test_all_images_of_a_case_are_compared(make: Make, tmp_path: Path) -> None:
     )
     found = choose_typical(replace(cohort, cases=cases), 3)
     assert sorted(KINDS[name] for name in found.chosen) == ["x", "y", "z"]
+    turned = replace(cases[1], images=dict(reversed(cases[1].images.items())))
+    assert choose_typical(replace(cohort, cases=(cases[0], turned, *cases[2:])), 3) == found, "images go by name"
     mixed = (*cases[:2], replace(cases[2], images={"own": cases[2].images["own"]}), *cases[3:])
     with pytest.raises(InputError, match="case c has other images than case a"):
         choose_typical(replace(cohort, cases=mixed), 3)

@@ -135,9 +135,10 @@ def _distances(cohort: Cohort, progress: Callable[[int, int], None] | None) -> N
 
 def _coarse_copy(case: Case) -> NDArray[np.float64]:
     config = PreparationConfig(crop="nonzero", normalisation="none")
-    image = prepare_image([read_image(path) for path in case.images.values()], config).data
+    paths = [path for _, path in sorted(case.images.items())]
+    image = prepare_image([read_image(path) for path in paths], config).data
     copies = []
-    for path, channel in zip(case.images.values(), image, strict=True):
+    for path, channel in zip(paths, image, strict=True):
         copy = block_means(np.clip(channel, *np.percentile(channel, (0.5, 99.5))), SIDE).ravel()
         # Without this, scans of much noise and little contrast would be near to all.
         spread = float(copy.std())
